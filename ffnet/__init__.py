@@ -1,0 +1,52 @@
+"""ffnet fits signals from coordinates.
+
+The names below load on first use, so that ``import ffnet`` costs nothing and ``ffnet.encoders`` can be used
+without Lightning, Hydra, torchvision or TensorBoard.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ffnet.checkpoint import load as load
+    from ffnet.encoders import GaussianEncoder as GaussianEncoder
+    from ffnet.encoders import IdentityEncoder as IdentityEncoder
+    from ffnet.encoders import PositionalEncoder as PositionalEncoder
+    from ffnet.metrics import psnr as psnr
+    from ffnet.models import CoordinateMLP as CoordinateMLP
+    from ffnet.rendering import render as render
+
+_HOMES = {
+    "load": "ffnet.checkpoint",
+    "IdentityEncoder": "ffnet.encoders",
+    "PositionalEncoder": "ffnet.encoders",
+    "GaussianEncoder": "ffnet.encoders",
+    "CoordinateMLP": "ffnet.models",
+    "psnr": "ffnet.metrics",
+    "render": "ffnet.rendering",
+}
+
+__all__ = [  # noqa: RUF022 (grouped: fields, encoders, models, figures)
+    "load",
+    "render",
+    "IdentityEncoder",
+    "PositionalEncoder",
+    "GaussianEncoder",
+    "CoordinateMLP",
+    "psnr",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ffnet")
+    raise AttributeError(f"module 'ffnet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

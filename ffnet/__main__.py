@@ -1,0 +1,3 @@
+from ffnet.cli import entry
+
+entry()

@@ -1,0 +1,50 @@
+"""The command line. This file answers ``--help`` and ``--version``; each command is a module beside it."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+COMMANDS = {
+    "fit": "fit a signal: a picture, unless the overrides say otherwise; -m sweeps",
+    "render": "draw a fitted field as a picture of any size",
+    "evaluate": "score a checkpoint again",
+}
+
+HELP = f"""\
+ffnet fits signals from coordinates.
+
+usage: ffnet COMMAND [OVERRIDES]
+
+{chr(10).join(f"  {name:<10}{what}" for name, what in COMMANDS.items())}
+
+  ffnet fit                                        fit the picture that comes with ffnet
+  ffnet fit dataset.path=photo.jpg encoder=positional trainer.max_steps=2000
+  ffnet fit -m encoder=identity,positional,gaussian seed=0,1,2
+  ffnet fit resume=outputs/DATE/TIME               go on where a run stopped
+  ffnet render checkpoint=outputs/DATE/TIME size=[2048,2048] output=large.png
+
+Overrides are Hydra's: key=value sets a value, group=option takes another config.
+`ffnet COMMAND --help` shows a command's settings, `ffnet --version` the version.
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs a command and returns its exit code: 0, 1 if a run failed, 2 for bad input, 130 if interrupted."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(HELP, end="")
+        return 0
+    if argv[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"ffnet {version('ffnet')}")
+        return 0
+    if argv[0] not in COMMANDS:
+        print(f"ffnet: unknown command {argv[0]!r}; expected one of {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    return int(import_module(f"ffnet.cli.{argv[0]}").main(argv[1:]))
+
+
+def entry() -> NoReturn:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))

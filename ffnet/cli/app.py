@@ -1,0 +1,123 @@
+"""One Hydra command: from arguments to an exit code, with every error in one line."""
+
+import argparse
+import contextlib
+import difflib
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from unittest import mock
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from ffnet.resources import resource
+
+Task = Callable[[DictConfig], None]
+
+# Hydra's own switch for people who want to see where an error came from.
+TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") not in (None, "", "0")
+
+
+class BadInput(Exception):
+    """What the user asked for cannot be: exit code 2."""
+
+
+class Stopped(BaseException):
+    """The run was asked to stop, and has been saved."""
+
+    def __init__(self, message: str, signum: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signum
+
+
+@contextlib.contextmanager
+def reading_input() -> Iterator[None]:
+    """Whatever goes wrong in this block is the input's fault: a file, a value, a setting."""
+    try:
+        yield
+    except (ValueError, TypeError, OSError, HydraException, OmegaConfBaseException) as error:
+        raise BadInput(explain(error)) from error
+
+
+def run(command: str, task: Task, argv: Sequence[str]) -> int:
+    """Composes ``conf/<command>.yaml`` with the overrides in ``argv``, runs ``task``, returns the exit code.
+
+    Errors print one line on stderr; with ``HYDRA_FULL_ERROR=1`` they print their traceback as well.
+    """
+    codes = [0]
+
+    def watched(config: DictConfig) -> None:
+        # Errors end here: Hydra would add lines of its own, and end a sweep at its first failed run.
+        try:
+            task(config)
+        except Exception as error:
+            codes.append(_report(command, error, 2 if isinstance(error, BadInput) else 1))
+
+    application = hydra.main(version_base="1.3", config_path=str(resource("conf")), config_name=command)(watched)
+    # HYDRA_FULL_ERROR makes Hydra hand its exceptions on, instead of printing them and exiting with 1.
+    full = {"HYDRA_FULL_ERROR": "1"}
+    with mock.patch.dict(os.environ, full), mock.patch.object(sys, "argv", ["ffnet", *argv]):
+        try:
+            with _one_line_usage(command):
+                application()
+        except Stopped as stop:
+            codes.append(_report(command, stop, stop.exit_code))
+        except KeyboardInterrupt as stop:
+            codes.append(_report(command, stop, 128 + signal.SIGINT))
+        except Exception as error:  # before the task began: the arguments, or a run's folder that cannot be made
+            codes.append(_report(command, error, 2))
+        except SystemExit as stop:  # after --help, --cfg and their like
+            codes.append(int(stop.code or 0))
+    return max(codes)
+
+
+def _report(command: str, error: BaseException, code: int) -> int:
+    if TRACEBACK:
+        traceback.print_exception(error)
+    message = "interrupted" if isinstance(error, KeyboardInterrupt) else explain(error)
+    if code == 1:
+        message = f"the run failed: {type(error).__name__}: {message}"
+    print(f"ffnet {command}: {message}", file=sys.stderr)
+    return code
+
+
+@contextlib.contextmanager
+def _one_line_usage(command: str) -> Iterator[None]:
+    """Argparse answers an unknown flag with its whole usage; here it answers with one line."""
+    def complain(_: argparse.ArgumentParser, message: str) -> None:
+        raise BadInput(f"{message}; see ffnet {command} --help")
+
+    with mock.patch.object(argparse.ArgumentParser, "error", complain):
+        yield
+
+
+def explain(error: BaseException) -> str:
+    """The error in one line, from the place where it began."""
+    place = re.search(r"full_key: (\S+)", str(error))
+    while error.__cause__ is not None and isinstance(error, HydraException):
+        error = error.__cause__
+    text = str(error)
+    if misspelt := re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", text):
+        return f"there is no setting {misspelt[2]}{_suggestion(misspelt[2])}"
+    if missing := re.search(r"Could not find '([^'/]+)/([^']+)'.*?Available options in [^\n]*\n(.*)", text, re.S):
+        options = [line.strip() for line in missing[3].splitlines() if line.startswith("\t")]
+        return f"there is no {missing[1]} {missing[2]!r}; expected one of {', '.join(options)}"
+    line = re.sub(r"\s+", " ", text.split("\nSee https")[0]).strip() or type(error).__name__
+    return f"{place[1]}: {line}" if place and place[1] not in line else line
+
+
+def _suggestion(key: str) -> str:
+    """Settings of ours that look like ``key``."""
+    group, _, name = key.rpartition(".")
+    pattern = re.compile(r"^#? ?(\w+):", re.M)
+    places = sorted(resource("conf").glob(f"{group.replace('.', '/')}/*.yaml")) if group else []
+    names = {found for place in places for found in pattern.findall(place.read_text())} - {"_target_"}
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {group}.{close[0]}?" if close else ""
+

@@ -1,0 +1,6 @@
+"""Datasets: the signals that are fitted, with their coordinates, samplers and scores."""
+
+from ffnet.datasets.base import Batch, Dataset
+from ffnet.datasets.image import ImageDataset
+
+__all__ = ["Batch", "Dataset", "ImageDataset"]

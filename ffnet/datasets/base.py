@@ -1,0 +1,73 @@
+"""What training asks of a dataset."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+
+class Batch(NamedTuple):
+    """Points and what was observed there."""
+
+    coordinates: Float[Tensor, "n d"]
+    targets: Float[Tensor, "n c"]
+
+
+class Dataset(nn.Module, ABC):
+    """A signal to fit, held in memory. Its tensors are buffers, so it moves to a device like any module, once.
+
+    Scores are pooled: ``statistics`` gives a few numbers for every point, evaluation adds them up over all
+    points of a part (and over processes), ``scores`` turns the sums into figures.
+
+    Attributes:
+        in_features: number of coordinates d.
+        out_features: number of values c at a point.
+        batch_points: number of points in a training batch.
+        parts: names of the sets of points that are scored apart.
+    """
+
+    in_features: int
+    out_features: int
+    batch_points: int
+    parts: tuple[str, ...]
+
+    @abstractmethod
+    def sample(self, generator: torch.Generator) -> Batch:
+        """A training batch, drawn on the dataset's device, which is also the generator's."""
+
+    def observe(
+        self, field: Callable[[Tensor], Tensor], coordinates: Float[Tensor, "n d"]
+    ) -> Float[Tensor, "n c"]:
+        """What an instrument would read of ``field``. Here the field's values; a projection would integrate."""
+        return field(coordinates)
+
+    @abstractmethod
+    def evaluation(self, points: int) -> Iterator[tuple[Batch, Int[Tensor, "n"]]]:
+        """All points to be scored, once, in chunks of about ``points``, each with the index of its part."""
+
+    @abstractmethod
+    def statistics(
+        self, prediction: Float[Tensor, "n c"], targets: Float[Tensor, "n c"]
+    ) -> Float[Tensor, "n s"]:
+        """Numbers of each point that add up to a score."""
+
+    @abstractmethod
+    def scores(self, totals: Float[Tensor, "parts s"]) -> dict[str, float]:
+        """Figures from sums of ``statistics``; the first entry is the one to look at."""
+
+    @abstractmethod
+    def description(self) -> dict[str, Any]:
+        """Plain values that a checkpoint keeps, enough to render the field without the dataset's file."""
+
+    def views(
+        self, field: Callable[[Tensor], Tensor], max_side: int
+    ) -> dict[str, Float[Tensor, "h w 3"]]:
+        """Pictures of the field to look at while it is trained, RGB in [0, 1]; none unless a dataset has some."""
+        return {}
+
+    def found(self) -> dict[str, Any]:
+        """Arguments that a run's record shall hold as they turned out, such as an absolute path."""
+        return {}

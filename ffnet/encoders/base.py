@@ -1,0 +1,70 @@
+"""What every encoder has in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+
+class Encoder(nn.Module, ABC):
+    """Maps coordinates (..., in_features) to features (..., out_features), for any leading dimensions.
+
+    A subclass sets ``in_features`` and ``out_features`` and implements ``encode``. Precision is settled here,
+    once: ``encode`` works in float32 or better whatever surrounds it (a phase of 100 cycles in bfloat16 has
+    no correct digit after the point), and the features come back in the coordinates' own type.
+    """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.in_features = in_features
+        self.out_features = out_features
+
+    @abstractmethod
+    def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
+        """Features of coordinates that are float32 or float64."""
+
+    def forward(self, coordinates: Shaped[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
+        """Features of ``coordinates``, which lie in [0, 1]^d, x first.
+
+        Raises:
+            ValueError: if the last dimension of ``coordinates`` is not ``in_features``.
+        """
+        if coordinates.ndim == 0 or coordinates.shape[-1] != self.in_features:
+            raise ValueError(
+                f"coordinates: expected shape (..., {self.in_features}), got {tuple(coordinates.shape)}"
+            )
+        exact = torch.promote_types(coordinates.dtype, torch.float32)
+        features = self.encode(coordinates.to(exact))
+        return features.to(coordinates.dtype) if coordinates.is_floating_point() else features
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        # .half() and .bfloat16() convert buffers too. Frequencies rounded to 8 bits belong to another encoder,
+        # so buffers follow the module to its device and to float64, but never below float32.
+        before = dict(self._buffers)
+        super()._apply(fn, recurse)
+        for name, buffer in self._buffers.items():
+            if buffer is not None and buffer.dtype in (torch.float16, torch.bfloat16):
+                original = before[name]
+                assert original is not None
+                self._buffers[name] = original.to(buffer.device)
+        return self
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}"
+
+
+def positive(name: str, value: float) -> float:
+    """``value``, if it is a finite number above 0; a ValueError that names it otherwise."""
+    if not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise ValueError(f"{name}: expected a finite number above 0, got {value!r}")
+    return value
+
+
+def positive_integer(name: str, value: int) -> int:
+    """``value``, if it is a whole number of at least 1; a ValueError that names it otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
+    return value

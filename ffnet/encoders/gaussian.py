@@ -1,0 +1,61 @@
+"""Random Fourier features (Rahimi & Recht 2007; Tancik et al. 2020, arXiv 2006.10739, section 6)."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ffnet.encoders.base import Encoder, positive, positive_integer
+from ffnet.encoders.fourier import project, sincos
+
+
+def gaussian_frequencies(count: int, sigmas: Sequence[float], seed: int) -> Float[Tensor, "count d"]:
+    """B with ``B_ij ~ N(0, sigmas[j]^2)``, in float64, from a generator of its own on the CPU."""
+    generator = torch.Generator().manual_seed(seed)
+    normal = torch.randn(count, len(sigmas), generator=generator, dtype=torch.float64, device="cpu")
+    return normal * torch.tensor(sigmas, dtype=torch.float64, device="cpu")
+
+
+class GaussianEncoder(Encoder):
+    """``gamma(x) = [sin(2 pi B x), cos(2 pi B x)]`` with ``B_ij ~ N(0, sigma_j^2)`` in cycles per unit.
+
+    B is drawn from a generator seeded with ``seed``: neither torch's global generator nor the device changes
+    it. It is a persistent buffer (num_frequencies, in_features), so a checkpoint holds it. In expectation the
+    features' inner product is ``exp(-2 pi^2 sigma^2 |x - x'|^2)``: sigma is the bandwidth.
+
+    Args:
+        in_features: number of coordinates d.
+        num_frequencies: rows of B; ``out_features`` is twice that.
+        sigma: standard deviation of the frequencies in cycles per unit; one number, or one for each axis.
+        seed: of the generator that draws B.
+        dtype: type of B; torch's default type if None.
+
+    Raises:
+        ValueError: if a count is not a whole number of at least 1, a sigma is not finite and above 0, or the
+            number of sigmas is neither 1 nor ``in_features``.
+    """
+
+    B: Tensor
+
+    def __init__(
+        self,
+        in_features: int,
+        num_frequencies: int = 256,
+        sigma: float | Sequence[float] = 10.0,
+        seed: int = 0,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        positive_integer("in_features", in_features)
+        positive_integer("num_frequencies", num_frequencies)
+        sigmas = list(sigma) if isinstance(sigma, Sequence) else [sigma] * in_features
+        if len(sigmas) != in_features:
+            raise ValueError(f"sigma: expected one number or {in_features}, got {len(sigmas)}")
+        for value in sigmas:
+            positive("sigma", value)
+        super().__init__(in_features, 2 * num_frequencies)
+        B = gaussian_frequencies(num_frequencies, sigmas, seed)
+        self.register_buffer("B", B.to(torch.empty(0, dtype=dtype)))  # torch's default type and device
+
+    def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
+        return sincos(project(coordinates, self.B)).to(coordinates.dtype)

@@ -1,0 +1,178 @@
+"""The training loop's body, as a Lightning module."""
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from ffnet.checkpoint import FORMAT
+from ffnet.datasets import Batch, Dataset
+
+# A call of Lightning's loop takes about a millisecond, whatever it does; a call of this length makes that
+# negligible, and a progress bar or a key press is still answered at once.
+SPAN_SECONDS = 0.2
+
+
+class NonFiniteLoss(RuntimeError):
+    """The loss or a weight is no longer a finite number."""
+
+
+class Fitting(LightningModule):
+    """Fits ``field`` to ``dataset``.
+
+    One call of ``training_step`` runs a span of optimiser steps, as many as take about 0.2 s. A span never
+    crosses a multiple of an interval that a callback has asked for with ``stop_at``, so that whatever happens
+    every n steps happens at exactly these steps. Spans do not change the arithmetic, only who is called when.
+
+    Args:
+        field: coordinates (n, d) to values (n, c).
+        dataset: what is fitted; its tensors move to the device with this module.
+        loss: (prediction, targets) to a scalar.
+        optimizer: takes the field's named parameters and returns a torch optimizer.
+        schedule: takes the optimizer and returns a scheduler that is stepped after every step; None keeps the
+            rate constant.
+        max_steps: the number of optimiser steps of the whole run.
+        seed: of the generator that draws the batches.
+        description: plain values about the field and the run that every checkpoint shall hold.
+    """
+
+    def __init__(
+        self,
+        field: nn.Module,
+        dataset: Dataset,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        optimizer: Callable[[Iterable[tuple[str, nn.Parameter]]], Optimizer],
+        schedule: Callable[[Optimizer], LRScheduler] | None = None,
+        *,
+        max_steps: int,
+        seed: int = 0,
+        description: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.field = field
+        self.dataset = dataset
+        self.loss = loss
+        self.make_optimizer = optimizer
+        self.make_schedule = schedule
+        self.max_steps = max_steps
+        self.seed = seed
+        self.description = description or {}
+        self.intervals: set[int] = set()
+        self.seconds = 0.0
+        self.seconds_per_step = math.inf
+        self.loss_sum: Tensor | None = None
+        self.loss_steps = 0
+        self.last: tuple[Tensor, Tensor, Tensor] | None = None
+        self.scored: tuple[int, dict[str, float]] | None = None  # step and scores of the last evaluation
+        self._generator_state: Tensor | None = None
+
+    # What callbacks ask
+
+    @property
+    def step(self) -> int:
+        """Optimiser steps done."""
+        return self.global_step
+
+    def stop_at(self, every_n_steps: int) -> None:
+        """From now on no span crosses a multiple of ``every_n_steps``."""
+        self.intervals.add(every_n_steps)
+
+    def due(self, every_n_steps: int | None) -> bool:
+        """Whether a thing that happens every so many steps, and at the end, happens now."""
+        return self.step == self.max_steps or (every_n_steps is not None and self.step % every_n_steps == 0)
+
+    # What Lightning asks
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.make_optimizer(self.field.named_parameters())
+        if self.make_schedule is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": self.make_schedule(optimizer)}
+
+    def train_dataloader(self) -> Iterable[int]:
+        """Lightning's loop wants something to iterate over. The batches are drawn on the device instead."""
+        return itertools.repeat(0)
+
+    def on_fit_start(self) -> None:
+        self.generator = torch.Generator(device=self.device).manual_seed(self.seed)
+        if self._generator_state is not None:
+            if self._generator_state.shape == self.generator.get_state().shape:
+                self.generator.set_state(self._generator_state)
+            else:  # another kind of device: its generator has another state
+                self.generator.manual_seed(self.seed + self.step)
+
+    def training_step(self, _: int) -> None:
+        optimizer, schedule = self.optimizers(), self.lr_schedulers()
+        start, steps = time.perf_counter(), self._span()
+        for _ in range(steps):
+            batch = self.dataset.sample(self.generator)
+            optimizer.zero_grad()  # type: ignore[union-attr]
+            loss, prediction = self._forward(batch)
+            self.manual_backward(loss)
+            optimizer.step()  # type: ignore[union-attr]
+            if schedule is not None:
+                schedule.step()  # type: ignore[union-attr, call-arg]
+            loss = loss.detach()
+            self.loss_sum = loss if self.loss_sum is None else self.loss_sum + loss
+        self.loss_steps += steps
+        self.last = (prediction.detach(), batch.targets, loss)
+        self._check_finite()  # reads from the device, and so waits until the span is done
+        self.seconds_per_step = (time.perf_counter() - start) / steps
+        self.seconds += time.perf_counter() - start
+
+    def _forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        prediction = self.dataset.observe(self.field, batch.coordinates).float()
+        return self.loss(prediction, batch.targets), prediction
+
+    def _span(self) -> int:
+        ends = [self.step - self.step % interval + interval for interval in self.intervals] + [self.max_steps]
+        return max(1, min(min(ends) - self.step, int(SPAN_SECONDS / self.seconds_per_step)))
+
+    def _check_finite(self) -> None:
+        assert self.loss_sum is not None
+        if not math.isfinite(self.loss_sum.item()):
+            raise NonFiniteLoss(f"the loss is {self.loss_sum.item()} at step {self.step}")
+
+    def mean_loss(self) -> float:
+        """The mean loss over the steps since the last call."""
+        assert self.loss_sum is not None
+        mean = self.loss_sum.item() / self.loss_steps
+        self.loss_sum, self.loss_steps = None, 0
+        return mean
+
+    def last_loss(self) -> float:
+        """The loss of the last training batch."""
+        assert self.last is not None
+        return self.last[2].item()
+
+    def batch_scores(self) -> dict[str, float]:
+        """Scores of the last training batch, by the dataset's own measure."""
+        assert self.last is not None
+        prediction, targets, _ = self.last
+        statistics = self.dataset.statistics(prediction, targets).sum(0)
+        return self.dataset.scores(statistics.expand(len(self.dataset.parts), -1))
+
+    # Checkpoints
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if not all(parameter.isfinite().all() for parameter in self.field.parameters()):
+            raise NonFiniteLoss(f"a weight is not finite at step {self.step}")
+        checkpoint["ffnet"] = {
+            "format": FORMAT,
+            "signal": self.dataset.description(),
+            "seconds": self.seconds,
+            "generator": self.generator.get_state().cpu(),
+            **self.description,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.seconds = checkpoint["ffnet"]["seconds"]
+        self._generator_state = checkpoint["ffnet"]["generator"]
