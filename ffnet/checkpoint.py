@@ -12,6 +12,7 @@ The field's weights are the entries of ``state_dict`` that begin with ``field.``
 """
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -52,7 +53,9 @@ def read(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
         ValueError: if it is damaged, is no ffnet checkpoint, or holds anything but tensors and plain values.
     """
     try:
-        contents = torch.load(path, map_location=map_location, weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a file that is about to be refused
+            contents = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         if _NOT_ALLOWED in str(error):
             raise ValueError(

@@ -48,7 +48,7 @@ class GaussianEncoder(Encoder):
     ) -> None:
         positive_integer("in_features", in_features)
         positive_integer("num_frequencies", num_frequencies)
-        sigmas = list(sigma) if isinstance(sigma, Sequence) else [sigma] * in_features
+        sigmas = [sigma] * in_features if isinstance(sigma, float | int | str) else list(sigma)
         if len(sigmas) != in_features:
             raise ValueError(f"sigma: expected one number or {in_features}, got {len(sigmas)}")
         for value in sigmas:

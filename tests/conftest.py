@@ -1,0 +1,71 @@
+"""Every test runs with the shapes in ffnet's signatures checked at each call."""
+
+import io
+from pathlib import Path
+
+import jaxtyping
+import pytest
+from jaxtyping import install_import_hook
+
+import tests.typechecking  # noqa: F401 (named in the hook)
+
+with install_import_hook(["ffnet.encoders", "ffnet.models", "ffnet.datasets", "ffnet.rendering"], "tests.typechecking.check"):
+    import ffnet.datasets
+    import ffnet.encoders
+    import ffnet.models
+    import ffnet.rendering  # noqa: F401
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of reference data beside the checkout."""
+    if not SHARED.is_dir():
+        pytest.skip("the reference data is not here")
+    return SHARED
+
+
+@pytest.fixture
+def without_shape_checks():
+    """For what Python-level checks would hide (ffnet's own errors) or break (a compiler's graph)."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def command(monkeypatch, tmp_path, capsys):
+    """Runs ``ffnet`` with arguments, in this process and in an empty folder; (exit code, stdout, stderr)."""
+    from ffnet.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(list(argv))
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+# Overrides that make a fit take a moment: a small picture, a small network, few steps.
+SMALL = (
+    "dataset.size=[24,20]",
+    "dataset.batch_size=64",
+    "encoder=positional",
+    "encoder.num_frequencies=4",
+    "model.hidden_features=16",
+    "model.hidden_layers=1",
+    "trainer.max_steps=20",
+    "trainer.accelerator=cpu",
+    "callbacks.scalars.every_n_steps=5",
+)
+
+
+def png(picture, **options) -> bytes:
+    """The bytes of a picture's PNG file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", **options)
+    return buffer.getvalue()

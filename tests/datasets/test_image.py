@@ -1,0 +1,156 @@
+"""The picture dataset: where its points are, what it draws, and how it scores."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ffnet.datasets import ImageDataset
+from ffnet.datasets.grid import bands, grid_coordinates
+from ffnet.training import evaluate
+
+HEIGHT, WIDTH = 6, 5
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A picture whose red counts the columns, green the rows."""
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    Image.fromarray(np.stack([columns * 40, rows * 40, rows * 0], -1).astype(np.uint8)).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+def nearest(path):
+    """A field that knows the picture, exactly."""
+    pixels = torch.tensor(np.asarray(Image.open(path))) / 255
+
+    def field(x):
+        column, row = (x[:, 0] * WIDTH).long(), (x[:, 1] * HEIGHT).long()
+        return pixels[row, column]
+
+    return field
+
+
+def test_coordinates_are_pixel_centres_x_first():
+    x = grid_coordinates(range(2), (2, 4)).tolist()
+    assert x == [[(j + 0.5) / 4, (i + 0.5) / 2] for i in range(2) for j in range(4)]
+
+
+def test_offset_zero_is_the_corner_as_in_the_paper():
+    assert grid_coordinates(range(1), (4, 4), offset=0.0)[:, 0].tolist() == [0, 0.25, 0.5, 0.75]
+
+
+@pytest.mark.parametrize(("height", "width", "points"), [(7, 3, 4), (1, 100, 10), (5, 5, 1000), (10, 1, 3)])
+def test_bands_cover_every_row_once(height, width, points):
+    rows = [row for band in bands(height, width, points) for row in band]
+    assert rows == list(range(height))
+
+
+@pytest.mark.parametrize("batch_size", [None, 1000])
+@pytest.mark.parametrize("split", ["all", "half"])
+def test_batches_hold_the_pixels_that_lie_at_their_coordinates(path, split, batch_size):
+    dataset = ImageDataset(path, split=split, batch_size=batch_size)
+    batch = dataset.sample(torch.Generator().manual_seed(0))
+    torch.testing.assert_close(nearest(path)(batch.coordinates), batch.targets)
+    columns = (batch.coordinates[:, 0] * WIDTH - 0.5).round().int().tolist()
+    rows = (batch.coordinates[:, 1] * HEIGHT - 0.5).round().int().tolist()
+    step = 2 if split == "half" else 1
+    assert set(zip(rows, columns, strict=True)) == {
+        (i, j) for i in range(0, HEIGHT, step) for j in range(0, WIDTH, step)
+    }
+
+
+def test_random_batches_are_uniform_and_repeat_with_the_seed(path):
+    dataset = ImageDataset(path, batch_size=30_000)
+    one = dataset.sample(torch.Generator().manual_seed(3))
+    assert torch.equal(one.coordinates, dataset.sample(torch.Generator().manual_seed(3)).coordinates)
+    counts = torch.unique(one.coordinates, dim=0, return_counts=True)[1].double()
+    # Chi-square with 29 degrees of freedom; 99.99 % lie below 66.
+    assert ((counts - 1000).square() / 1000).sum() < 66
+
+
+@pytest.mark.parametrize("points", [1, 7, 1000])
+@pytest.mark.parametrize("split", ["all", "half"])
+def test_evaluation_visits_every_pixel_once(path, split, points):
+    dataset = ImageDataset(path, split=split)
+    chunks = list(dataset.evaluation(points))
+    coordinates = torch.cat([batch.coordinates for batch, _ in chunks])
+    targets = torch.cat([batch.targets for batch, _ in chunks])
+    assert torch.equal(coordinates, grid_coordinates(range(HEIGHT), (HEIGHT, WIDTH)))
+    torch.testing.assert_close(nearest(path)(coordinates), targets)
+
+
+def test_half_scores_the_papers_pixels_the_rest_and_the_training_pixels_apart(path):
+    dataset = ImageDataset(path, split="half")
+    error = {"psnr": 0.1, "psnr_rest": 0.2, "psnr_train": 0.3}
+
+    def field(x):
+        row, column = (x[:, 1] * HEIGHT).long(), (x[:, 0] * WIDTH).long()
+        odd = (row % 2) + (column % 2)
+        size = torch.where(odd == 2, error["psnr"], torch.where(odd == 1, error["psnr_rest"], error["psnr_train"]))
+        return nearest(path)(x) + size[:, None]
+
+    scores = evaluate(field, dataset, points=7)
+    for name, size in error.items():
+        assert scores[name] == pytest.approx(-20 * np.log10(size), abs=1e-4)
+    assert scores["mse"] == pytest.approx(0.01, rel=1e-5)
+
+
+def test_scores_are_pooled_and_not_averaged_over_chunks(path):
+    dataset = ImageDataset(path)
+
+    def field(x):  # wrong in the first row only
+        return nearest(path)(x) + 0.5 * (x[:, 1:] < 1 / HEIGHT)
+
+    expected = -10 * np.log10(0.25 / HEIGHT)
+    for points in (1, 5, 13, 1000):
+        assert evaluate(field, dataset, points)["psnr"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_perfect_field_scores_infinity(path):
+    assert evaluate(nearest(path), ImageDataset(path))["psnr"] == float("inf")
+
+
+def test_crop_takes_the_middle_and_size_resizes(path):
+    assert ImageDataset(path, crop=[4, 3]).pixels[..., :2].flatten(0, 1)[0].tolist() == [40, 40]
+    assert ImageDataset(path, crop=3, size=[10, 12]).pixels.shape == (10, 12, 3)
+
+
+@pytest.mark.usefixtures("without_shape_checks")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"crop": 0}, r"crop: expected \[height, width\] of at least 1 pixel each, got 0"),
+        ({"crop": [7, 3]}, r"crop: expected at most the picture's \[6, 5\], got \[7, 3\]"),
+        ({"size": [3]}, r"size: expected \[height, width\]"),
+        ({"size": "large"}, r"size: expected \[height, width\]"),
+        ({"split": "third"}, "split: expected one of all, half"),
+        ({"batch_size": 0}, "batch_size: expected at least 1 pixel"),
+        ({"offset": 2.0}, r"offset: expected a number in \[0, 1\]"),
+        ({"crop": 1, "split": "half"}, "split=half: expected at least 2x2 pixels"),
+    ],
+)
+def test_arguments_are_checked(path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ImageDataset(path, **arguments)
+
+
+def test_views_show_target_reconstruction_and_error(path):
+    dataset = ImageDataset(path)
+    views = dataset.views(nearest(path), max_side=512)
+    assert views["target"].shape == (HEIGHT, WIDTH, 3)
+    torch.testing.assert_close(views["reconstruction"], views["target"])
+    assert views["error"].max() == 0
+    assert max(dataset.views(nearest(path), max_side=3)["target"].shape[:2]) <= 3
+
+
+def test_pixels_keep_their_type_and_stay_out_of_checkpoints(path):
+    dataset = ImageDataset(path)
+    assert dataset.pixels.dtype == torch.uint8
+    assert dataset.state_dict() == {}
+
+
+def test_the_bundled_picture_is_found():
+    dataset = ImageDataset()
+    assert min(dataset.height, dataset.width) >= 256
+    assert dataset.out_features == 3

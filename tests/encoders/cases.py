@@ -1,0 +1,32 @@
+"""The table of encoders. A new encoder adds a line here and inherits every law in test_laws.py."""
+
+import math
+
+from ffnet.encoders import GaussianEncoder, IdentityEncoder, PositionalEncoder
+
+# name: (constructor, arguments)
+ENCODERS = {
+    "identity": (IdentityEncoder, {"in_features": 2}),
+    "identity in 3D": (IdentityEncoder, {"in_features": 3}),
+    "positional": (PositionalEncoder, {"in_features": 2}),
+    "positional in 3D, with input": (
+        PositionalEncoder,
+        {"in_features": 3, "num_frequencies": 5, "include_input": True},
+    ),
+    "positional, linear": (
+        PositionalEncoder,
+        {"in_features": 2, "num_frequencies": 6, "max_frequency": 11.0, "spacing": "linear"},
+    ),
+    "positional, shifted logarithm": (
+        PositionalEncoder,
+        {"in_features": 2, "num_frequencies": 128, "max_frequency": 63.0, "spacing": "shifted_log"},
+    ),
+    "positional, one frequency": (PositionalEncoder, {"in_features": 1, "num_frequencies": 1}),
+    "positional, nerf-pytorch": (PositionalEncoder, {"in_features": 3, "min_frequency": 0.5 / math.pi}),
+    "gaussian": (GaussianEncoder, {"in_features": 2}),
+    "gaussian in 3D": (GaussianEncoder, {"in_features": 3, "num_frequencies": 16, "sigma": 3.0, "seed": 7}),
+    "gaussian, sigma by axis": (
+        GaussianEncoder,
+        {"in_features": 2, "num_frequencies": 8, "sigma": [1.0, 20.0]},
+    ),
+}

@@ -1,0 +1,63 @@
+"""CoordinateMLP against the same network written out, and its start against the distributions it names."""
+
+import pytest
+import torch
+from torch import nn
+
+from ffnet.encoders import GaussianEncoder, IdentityEncoder
+from ffnet.models import CoordinateMLP
+
+
+def test_is_the_network_written_out():
+    model = CoordinateMLP(GaussianEncoder(2, 8), 3, 16, 2, nn.ReLU(), nn.Sigmoid(), seed=0)
+    x = torch.rand(7, 2)
+    weights = [p for n, p in model.named_parameters()]
+    h = model.encoder(x)
+    h = torch.relu(h @ weights[0].T + weights[1])
+    h = torch.relu(h @ weights[2].T + weights[3])
+    expected = torch.sigmoid(h @ weights[4].T + weights[5])
+    torch.testing.assert_close(model(x), expected)
+
+
+def test_the_default_start_is_that_of_torch():
+    torch.manual_seed(11)
+    expected = [nn.Linear(2, 16), nn.Linear(16, 16), nn.Linear(16, 1)]
+    model = CoordinateMLP(IdentityEncoder(2), 1, 16, 2, seed=11)
+    layers = [layer for layer in model.network if isinstance(layer, nn.Linear)]
+    for layer, other in zip(layers, expected, strict=True):
+        assert torch.equal(layer.weight, other.weight)
+        assert torch.equal(layer.bias, other.bias)
+
+
+def test_the_glorot_start_has_its_variances():
+    model = CoordinateMLP(IdentityEncoder(400), 300, 600, 1, initialization="glorot", seed=0)
+    first, last = model.network[0], model.network[2]
+    assert first.weight.std().item() == pytest.approx((2 / (400 + 600)) ** 0.5, rel=0.01)
+    assert last.weight.std().item() == pytest.approx((2 / (600 + 300)) ** 0.5, rel=0.01)
+    assert first.bias.std().item() == pytest.approx(0.01, rel=0.1)
+
+
+def test_the_papers_network_has_263_thousand_parameters():
+    model = CoordinateMLP(GaussianEncoder(2), 3)
+    assert sum(p.numel() for p in model.parameters()) == 512 * 256 + 2 * 256 * 256 + 256 * 3 + 3 * 256 + 3
+
+
+def test_layers_do_not_share_an_activation():
+    model = CoordinateMLP(IdentityEncoder(2), 1, 4, 2, activation=nn.PReLU(), output_activation=nn.Sigmoid())
+    assert len({id(layer) for layer in model.network}) == len(model.network)
+    assert sum(isinstance(layer, nn.PReLU) for layer in model.network) == 2
+
+
+@pytest.mark.usefixtures("without_shape_checks")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"hidden_layers": 0}, "hidden_layers: expected a whole number of at least 1, got 0"),
+        ({"hidden_features": -3}, "hidden_features: expected"),
+        ({"out_features": 0}, "out_features: expected"),
+        ({"initialization": "random"}, "initialization: expected one of torch, glorot"),
+    ],
+)
+def test_arguments_are_checked(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        CoordinateMLP(**({"encoder": IdentityEncoder(2), "out_features": 1} | arguments))

@@ -1,0 +1,193 @@
+"""The training loop against a plain one, and its spans."""
+
+import csv
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.loggers import CSVLogger
+
+from ffnet.training import Evaluation, Fitting, HalfMSELoss, NonFiniteLoss, Scalars, evaluate
+from ffnet.training import module as module_file
+from tests.training.helpers import STEPS, checkpoints, fitting, trainer, weights
+
+
+class Steps(Callback):
+    """Writes down the step at the end of every span."""
+
+    def __init__(self, interval=None):
+        self.interval = interval
+        self.seen = []
+
+    def setup(self, trainer, pl_module, stage):
+        if self.interval:
+            pl_module.stop_at(self.interval)
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.seen.append(pl_module.step)
+
+
+@pytest.mark.parametrize("batch_size", [64, None], ids=["random batches", "whole picture"])
+def test_is_the_plain_loop_bit_for_bit(tmp_path, batch_size):
+    module = fitting(batch_size=batch_size)
+    trainer(tmp_path).fit(module)
+
+    plain = fitting(batch_size=batch_size)
+    optimizer = torch.optim.Adam(plain.field.parameters(), lr=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=STEPS)
+    generator = torch.Generator().manual_seed(5)
+    for _ in range(STEPS):
+        coordinates, targets = plain.dataset.sample(generator)
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(plain.field(coordinates), targets).backward()
+        optimizer.step()
+        schedule.step()
+    assert torch.equal(weights(module), weights(plain))
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e-3, 10.0])
+def test_spans_change_no_bit_and_end_at_every_interval(tmp_path, monkeypatch, seconds):
+    module = fitting()
+    trainer(tmp_path).fit(module)
+    monkeypatch.setattr(module_file, "SPAN_SECONDS", seconds)
+    other, steps = fitting(), Steps(interval=7)
+    other.stop_at(9)
+    trainer(tmp_path, callbacks=[steps]).fit(other)
+    assert torch.equal(weights(module), weights(other))
+    assert {*range(7, STEPS, 7), *range(9, STEPS, 9), STEPS} <= set(steps.seen)
+    if seconds == 0:
+        assert steps.seen == list(range(1, STEPS + 1))
+    if seconds == 10:  # one step to measure, then from interval to interval
+        assert steps.seen == sorted({1, *range(7, STEPS, 7), *range(9, STEPS, 9), STEPS})
+
+
+def test_global_step_counts_optimiser_steps(tmp_path):
+    fit = trainer(tmp_path)
+    fit.fit(fitting())
+    assert fit.global_step == STEPS
+
+
+@pytest.mark.parametrize("stop", [1, 25, 37, 59])
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path, stop):
+    whole = fitting()
+    trainer(tmp_path / "whole").fit(whole)
+
+    first = fitting()  # the schedule is made for all the steps
+    first.max_steps = stop
+    trainer(tmp_path, stop, [checkpoints(tmp_path)]).fit(first)
+    second = fitting()
+    fit = trainer(tmp_path, callbacks=[checkpoints(tmp_path)])
+    fit.fit(second, ckpt_path=tmp_path / "checkpoints" / "last.ckpt")
+    assert torch.equal(weights(whole), weights(second))
+    assert fit.global_step == STEPS
+    assert second.seconds > first.seconds
+
+
+def test_a_finished_run_can_be_resumed_and_does_nothing(tmp_path):
+    module = fitting()
+    trainer(tmp_path, callbacks=[checkpoints(tmp_path)]).fit(module)
+    again = fitting()
+    trainer(tmp_path).fit(again, ckpt_path=tmp_path / "checkpoints" / "last.ckpt")
+    assert torch.equal(weights(module), weights(again))
+
+
+def test_more_steps_can_follow_a_finished_run(tmp_path):
+    trainer(tmp_path, callbacks=[checkpoints(tmp_path)]).fit(fitting(schedule=False))
+    longer = fitting(steps=80, schedule=False)
+    trainer(tmp_path, 80).fit(longer, ckpt_path=tmp_path / "checkpoints" / "last.ckpt")
+    whole = fitting(steps=80, schedule=False)
+    trainer(tmp_path, 80).fit(whole)
+    assert torch.equal(weights(longer), weights(whole))
+
+
+def test_the_state_of_another_kind_of_generator_is_not_used(tmp_path):
+    module = fitting()
+    module._generator_state = torch.zeros(16, dtype=torch.uint8)  # as on CUDA
+    trainer(tmp_path).fit(module)
+    assert module.step == STEPS
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
+    module = fitting()
+    loss = module.loss
+
+    class Breaks(torch.nn.Module):
+        def forward(self, prediction, targets):
+            return loss(prediction, targets) * (float("nan") if module.step >= 40 else 1)
+
+    module.loss = Breaks()
+    with pytest.raises(NonFiniteLoss, match="the loss is nan at step 4"):
+        trainer(tmp_path, callbacks=[checkpoints(tmp_path)]).fit(module)
+    kept = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert kept["global_step"] == 25
+    assert all(value.isfinite().all() for value in kept["state_dict"].values())
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path):
+    module = fitting()
+
+    class Break(Callback):
+        def on_train_batch_end(self, trainer, pl_module, *_):
+            if pl_module.step == 50:
+                next(pl_module.field.parameters()).data[0] = float("inf")
+
+    with pytest.raises(NonFiniteLoss, match="a weight is not finite at step 50"):
+        trainer(tmp_path, callbacks=[Break(), checkpoints(tmp_path)]).fit(module)
+    assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 25
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["last.ckpt"]
+
+
+def rows_of(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_scalars_are_logged_at_exact_steps_and_say_what_they_are(tmp_path):
+    logger = CSVLogger(tmp_path, name="", version="")
+    module = fitting(batch_size=None)
+    trainer(tmp_path, callbacks=[Scalars(20), Evaluation(30)], logger=logger).fit(module)
+    rows = rows_of(tmp_path / "metrics.csv")
+    steps = {name: [int(row["step"]) for row in rows if row[name]] for name in rows[0] if name != "step"}
+    assert steps["train/loss"] == steps["optimizer/rate"] == [20, 40, 60]
+    assert steps["val/psnr"] == [30, 60]
+    last = {name: float(row[name]) for row in rows for name in row if row[name]}
+    scores = evaluate(module.field, module.dataset)
+    assert last["val/psnr"] == pytest.approx(scores["psnr"], abs=1e-4)
+    assert module.scored == (STEPS, pytest.approx(scores))
+    assert last["train/psnr"] == pytest.approx(scores["psnr"], abs=0.5)  # the batch is the whole picture
+    assert last["speed/samples_per_second"] == pytest.approx(480 * last["speed/steps_per_second"])
+
+
+def test_mean_loss_is_the_mean_over_the_steps_since_the_last_call(tmp_path):
+    losses = []
+    module = fitting()
+    original = module.loss
+
+    class Note(torch.nn.Module):
+        def forward(self, prediction, targets):
+            value = original(prediction, targets)
+            losses.append(value.item())
+            return value
+
+    module.loss = Note()
+    logger = CSVLogger(tmp_path, name="", version="")
+    trainer(tmp_path, callbacks=[Scalars(20)], logger=logger).fit(module)
+    logged = [float(row["train/loss"]) for row in rows_of(tmp_path / "metrics.csv")]
+    assert logged == pytest.approx([sum(losses[i : i + 20]) / 20 for i in (0, 20, 40)], rel=1e-4)
+
+
+def test_half_mse_is_half_of_it():
+    a, b = torch.rand(5, 3), torch.rand(5, 3)
+    assert HalfMSELoss()(a, b).item() == pytest.approx(0.5 * ((a - b) ** 2).mean().item())
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "64-true"])
+def test_fits_in_every_precision(tmp_path, precision):
+    module = fitting()
+    before = evaluate(module.field, module.dataset)["psnr"]
+    trainer(tmp_path, precision=precision).fit(module)
+    assert evaluate(module.field.float(), module.dataset)["psnr"] > before + 3
+
+
+def test_is_a_lightning_module():
+    assert isinstance(fitting(), Fitting)
