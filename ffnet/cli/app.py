@@ -9,14 +9,18 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import hydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ffnet.resources import resource
+
+if TYPE_CHECKING:
+    import torch
 
 Task = Callable[[DictConfig], None]
 
@@ -45,6 +49,23 @@ def reading_input() -> Iterator[None]:
         raise BadInput(explain(error)) from error
 
 
+def usable_device(name: str) -> "torch.device":
+    """The device called ``name``.
+
+    Raises:
+        ValueError: if torch does not know it or cannot reach it.
+    """
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device: expected cpu, cuda or the like that is here, got {name!r} ({reason})") from error
+    return device
+
+
 def run(command: str, task: Task, argv: Sequence[str]) -> int:
     """Composes ``conf/<command>.yaml`` with the overrides in ``argv``, runs ``task``, returns the exit code.
 
@@ -70,6 +91,8 @@ def run(command: str, task: Task, argv: Sequence[str]) -> int:
             codes.append(_report(command, stop, stop.exit_code))
         except KeyboardInterrupt as stop:
             codes.append(_report(command, stop, 128 + signal.SIGINT))
+        except BrokenPipeError:  # the reader of --help has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except Exception as error:  # before the task began: the arguments, or a run's folder that cannot be made
             codes.append(_report(command, error, 2))
         except SystemExit as stop:  # after --help, --cfg and their like
@@ -103,21 +126,25 @@ def explain(error: BaseException) -> str:
     while error.__cause__ is not None and isinstance(error, HydraException):
         error = error.__cause__
     text = str(error)
-    if misspelt := re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", text):
-        return f"there is no setting {misspelt[2]}{_suggestion(misspelt[2])}"
-    if missing := re.search(r"Could not find '([^'/]+)/([^']+)'.*?Available options in [^\n]*\n(.*)", text, re.S):
-        options = [line.strip() for line in missing[3].splitlines() if line.startswith("\t")]
-        return f"there is no {missing[1]} {missing[2]!r}; expected one of {', '.join(options)}"
+    if misspelt := re.search(r"Key '[^']+' is not in struct\s+full_key: (\S+)", text):
+        return f"there is no setting {misspelt[1]}{_suggestion(misspelt[1])}"
+    if missing := re.search(r"Could not find '([^']+)'", text):
+        group, _, option = missing[1].rpartition("/")
+        options = sorted(place.stem for place in (resource("conf") / group).glob("*.yaml"))
+        known = f"expected one of {', '.join(options)}" if options else "see --help for what there is"
+        return f"there is no {group} {option!r}; {known}"
+    if isinstance(error, OverrideParseException):
+        text = f"cannot read {error.override!r}: {text}"
     line = re.sub(r"\s+", " ", text.split("\nSee https")[0]).strip() or type(error).__name__
     return f"{place[1]}: {line}" if place and place[1] not in line else line
 
 
 def _suggestion(key: str) -> str:
-    """Settings of ours that look like ``key``."""
+    """A setting of ours that looks like ``key``."""
     group, _, name = key.rpartition(".")
-    pattern = re.compile(r"^#? ?(\w+):", re.M)
-    places = sorted(resource("conf").glob(f"{group.replace('.', '/')}/*.yaml")) if group else []
-    names = {found for place in places for found in pattern.findall(place.read_text())} - {"_target_"}
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {group}.{close[0]}?" if close else ""
-
+    places = (resource("conf") / group.replace(".", "/")).glob("*.yaml")
+    names = {found for place in places for found in re.findall(r"^(\w+):", place.read_text(), re.M)}
+    if not group:
+        names |= {place.name for place in resource("conf").iterdir() if place.is_dir()}
+    close = difflib.get_close_matches(name, names - {"_target_"}, n=1)
+    return f"; did you mean {f'{group}.' if group else ''}{close[0]}?" if close else ""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
-from ffnet.cli.app import reading_input, run
+from ffnet.cli.app import reading_input, run, usable_device
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +16,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 def evaluate_(config: DictConfig) -> None:
-    import torch
     from hydra.utils import instantiate
 
     from ffnet import checkpoint
@@ -32,7 +31,7 @@ def evaluate_(config: DictConfig) -> None:
         checkpoint.refuse_unknown(OmegaConf.to_container(stored), known_targets(trust), str(path))
         for key, value in config.dataset.items():
             OmegaConf.update(stored, key, value)
-        device = torch.device(config.device)
+        device = usable_device(config.device)
         dataset = instantiate(stored, _convert_="all").to(device)
         field = field.to(device)
         if (dataset.in_features, dataset.out_features) != (field.in_features, field.out_features):

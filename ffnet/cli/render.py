@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from ffnet.cli.app import reading_input, run
+from ffnet.cli.app import reading_input, run, usable_device
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 def render_(config: DictConfig) -> None:
-    import torch
     from tqdm import tqdm
 
     from ffnet import checkpoint
@@ -32,10 +31,10 @@ def render_(config: DictConfig) -> None:
         if signal.get("kind") != "picture":
             raise ValueError(f"{path}: expected the fit of a picture, got that of a {signal.get('kind')}")
         field = checkpoint.field_of(contents, str(path), trusted_classes(config.trust))
-        size = pair("size", list(config.size) if config.size is not None else signal["size"])
+        size = pair("size", OmegaConf.to_container(config)["size"] or signal["size"])
         output = Path(config.output)
         check_writable(output, signal)
-        device = torch.device(config.device)
+        device = usable_device(config.device)
         field = field.to(device)
     progress = partial(tqdm, unit="band", disable=None, leave=False)
     pixels = render_signal(field, signal, size, device=device, progress=progress)

@@ -51,8 +51,8 @@ class ImageDataset(Dataset):
         super().__init__()
         if split not in get_args(Split):
             raise ValueError(f"split: expected one of {', '.join(get_args(Split))}, got {split!r}")
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(f"batch_size: expected at least 1 pixel, or null for all, got {batch_size}")
+        if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+            raise ValueError(f"batch_size: expected at least 1 pixel, or null for all, got {batch_size!r}")
         if not 0 <= offset <= 1:
             raise ValueError(f"offset: expected a number in [0, 1], got {offset}")
         self.path = (resource("data") / "cat.png" if path is None else Path(path)).absolute()

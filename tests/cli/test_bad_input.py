@@ -1,0 +1,155 @@
+"""Bad input: one line that says what was expected, exit code 2, no traceback, and nothing half-written."""
+
+import io
+import pickle
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.conftest import SMALL, png
+
+PICTURE = png(Image.fromarray(np.random.default_rng(1).integers(0, 255, (32, 32, 3), dtype=np.uint8)))
+
+
+def jpeg() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def bomb() -> bytes:
+    """A PNG of 100,000 x 100,000 pixels in a few bytes."""
+    size = (100_000).to_bytes(4, "big")
+    header = b"IHDR" + size + size + b"\x08\x02\x00\x00\x00"
+    data = b"IDAT" + zlib.compress(b"\x00" * 100)
+
+    def chunk(body: bytes) -> bytes:
+        return (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+
+    return b"\x89PNG\r\n\x1a\n" + chunk(header) + chunk(data) + chunk(b"IEND")
+
+
+class Malicious:
+    def __reduce__(self):
+        return (Path.touch, (Path("code-ran"),))
+
+
+def foreign() -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"state_dict": {"weight": torch.zeros(3)}, "epoch": 3}, buffer)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def files(tmp_path):
+    """The bad files, in the folder where the commands run."""
+    contents = {
+        "good.png": PICTURE,
+        "empty.png": b"",
+        "text.png": b"This is no picture.",
+        "cut.jpg": jpeg()[:700],
+        "cut.png": PICTURE[: len(PICTURE) // 2],
+        "stump.png": PICTURE[:20],
+        "bomb.png": bomb(),
+        "foreign.ckpt": foreign(),
+        "cut.ckpt": foreign()[:500],
+        "malicious.ckpt": pickle.dumps(Malicious()),
+        "text.ckpt": b"no checkpoint",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "conf").mkdir()
+    return tmp_path
+
+
+FIT = {
+    "missing file": (["dataset.path=nowhere.png"], "nowhere.png: no such file; expected a picture"),
+    "folder": (["dataset.path=folder"], "folder: is a folder; expected a picture"),
+    "empty file": (["dataset.path=empty.png"], "empty.png: is empty"),
+    "text named .png": (["dataset.path=text.png"], "text.png: is not a picture that Pillow can open"),
+    "truncated JPEG": (["dataset.path=cut.jpg"], "cut.jpg: damaged picture"),
+    "truncated PNG": (["dataset.path=cut.png"], "cut.png: damaged picture"),
+    "PNG without pixels": (["dataset.path=stump.png"], "stump.png: "),
+    "decompression bomb": (["dataset.path=bomb.png"], "bomb.png: has more than 268435456 pixels"),
+    "crop of no size": (["dataset.crop=[0,4]"], "crop: expected [height, width] of at least 1 pixel each, got [0, 4]"),
+    "crop larger than the picture": (["dataset.crop=9999"], "crop: expected at most the picture's"),
+    "negative size": (["dataset.size=-3"], "size: expected [height, width]"),
+    "unknown split": (["dataset.split=quarter"], "split: expected one of all, half, got 'quarter'"),
+    "batch of nothing": (["dataset.batch_size=0"], "batch_size: expected at least 1 pixel"),
+    "batch that is a word": (["dataset.batch_size=many"], "batch_size: expected at least 1 pixel, or null for all, got 'many'"),
+    "sigma negative": (["encoder=gaussian", "encoder.sigma=-1"], "sigma: expected a finite number above 0, got -1"),
+    "sigma zero": (["encoder=gaussian", "encoder.sigma=0"], "sigma: expected a finite number above 0, got 0"),
+    "sigma NaN": (["encoder=gaussian", "encoder.sigma=nan"], "sigma: expected a finite number above 0, got nan"),
+    "sigma a word": (["encoder=gaussian", "encoder.sigma=ten"], "sigma: expected a finite number above 0, got 'ten'"),
+    "three sigmas in 2D": (["encoder=gaussian", "encoder.sigma=[1,2,3]"], "sigma: expected one number or 2, got 3"),
+    "unknown encoder": (["encoder=fourier"], "there is no encoder 'fourier'; expected one of basic, gaussian, identity, positional\n"),
+    "misspelt key": (["encoder=gaussian", "encoder.sgima=3"], "encoder.sgima; did you mean encoder.sigma?"),
+    "misspelt group": (["encodr=gaussian"], "there is no setting encodr; did you mean encoder?"),
+    "unknown argument": (["+encoder.colour=red"], "colour"),
+    "no encoder": (["encoder.num_frequencies=0"], "num_frequencies: expected a whole number of at least 1, got 0"),
+    "negative steps": (["trainer.max_steps=-5"], "trainer.max_steps: expected a whole number of at least 1, got -5"),
+    "no steps": (["trainer.max_steps=0"], "trainer.max_steps: expected a whole number of at least 1, got 0"),
+    "steps that are a word": (["trainer.max_steps=many"], "trainer.max_steps: expected a whole number"),
+    "negative rate": (["optimizer.lr=-1"], "learning rate: -1"),
+    "negative seed": (["seed=-1"], "seed: expected a whole number"),
+    "no interval": (["callbacks.checkpoints.every_n_steps=0"], "every_n_steps: expected at least 1, got 0"),
+    "width of zero": (["model.hidden_features=0"], "hidden_features: expected"),
+    "unknown start": (["model.initialization=zeros"], "initialization: expected one of torch, glorot"),
+    "unknown activation": (["model.activation._target_=torch.nn.Relu"], "torch.nn.Relu"),
+    "class that cannot be imported": (["encoder._target_=mine.Encoder"], "mine.Encoder"),
+    "missing CUDA": (["trainer.accelerator=cuda"], "CUDA"),
+    "unknown accelerator": (["trainer.accelerator=abacus"], "abacus"),
+    "unknown precision": (["trainer.precision=7"], "7"),
+    "unwritable output folder": (["hydra.run.dir=good.png/run"], "good.png"),
+    "resume from nowhere": (["resume=nowhere"], "resume: expected a run's folder, got nowhere"),
+    "resume from a file": (["resume=foreign.ckpt"], "resume: expected a run's folder, got foreign.ckpt"),
+    "resume from an empty folder": (["resume=folder"], "has no checkpoints/last.ckpt"),
+    "no key": (["justaword"], "justaword"),
+    "unbalanced bracket": (["dataset.size=[3,"], "dataset.size=[3,"),
+    "unknown flag": (["--sideways"], "--sideways; see ffnet fit --help"),
+    "missing config folder": (["--config-dir", "nowhere"], "nowhere"),
+    "unknown experiment": (["experiment=tancik2021"], "there is no experiment 'tancik2021'; see --help"),
+}
+
+OTHERS = {
+    "render without a checkpoint": (["render"], "checkpoint"),
+    "render from nowhere": (["render", "checkpoint=nowhere"], "nowhere: no such file or folder"),
+    "render another's checkpoint": (["render", "checkpoint=foreign.ckpt"], "is not a checkpoint of ffnet"),
+    "render a truncated checkpoint": (["render", "checkpoint=cut.ckpt"], "cut.ckpt: damaged, or no checkpoint"),
+    "render a malicious checkpoint": (["render", "checkpoint=malicious.ckpt"], "malicious.ckpt: refused"),
+    "render a text": (["render", "checkpoint=text.ckpt"], "text.ckpt: "),
+    "evaluate a picture": (["evaluate", "checkpoint=good.png"], "good.png: "),
+    "evaluate from nowhere": (["evaluate", "checkpoint=nowhere"], "nowhere: no such file or folder"),
+    "unknown command": (["paint"], "unknown command 'paint'; expected one of fit, render, evaluate"),
+}
+
+
+def check(done, message, folder, before):
+    code, out, err = done
+    assert code == 2, (out, err)
+    assert len(err.strip().splitlines()) == 1, err
+    assert message in err
+    assert "Traceback" not in out + err
+    left = [p for p in folder.rglob("*") if p.is_file() and p not in before]
+    assert all(p.name in ("fit.log", "config.yaml", "hydra.yaml", "overrides.yaml") for p in left), left
+
+
+@pytest.mark.usefixtures("without_shape_checks")
+@pytest.mark.parametrize("case", FIT)
+def test_fit_refuses(command, files, case):
+    overrides, message = FIT[case]
+    before = set(files.rglob("*"))
+    small = [o for o in SMALL if not o.startswith(("dataset.size", "encoder"))]
+    check(command("fit", *small, *overrides), message, files, before)
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_other_commands_refuse(command, files, case):
+    argv, message = OTHERS[case]
+    before = set(files.rglob("*"))
+    check(command(*argv), message, files, before)

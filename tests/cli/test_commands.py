@@ -1,0 +1,227 @@
+"""fit, render, evaluate, resume and sweeps, as a person runs them."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ffnet
+from ffnet.cli import main
+from tests.conftest import SMALL
+
+
+@pytest.fixture
+def fitted(command, tmp_path):
+    """The folder of a short run."""
+    code, out, err = command("fit", *SMALL, "hydra.run.dir=run")
+    assert (code, err) == (0, ""), (out, err)
+    return tmp_path / "run"
+
+
+def metrics(run):
+    return json.loads((run / "metrics.json").read_text())
+
+
+def timeless(run):
+    return {k: v for k, v in metrics(run).items() if "second" not in k}
+
+
+def test_fit_leaves_a_run_folder_and_says_where_things_are(command, tmp_path):
+    code, out, err = command("fit", *SMALL)
+    assert (code, err) == (0, "")
+    (run,) = (tmp_path / "outputs").glob("*/*")
+    assert {p.name for p in run.iterdir()} >= {"checkpoints", "metrics.json", "reconstruction.png", ".hydra", "fit.log"}
+    assert len(list(run.glob("events*"))) == 1
+    assert [p.name for p in (run / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert "psnr" in out
+    assert f"tensorboard --logdir {run}" in out
+    found = metrics(run)
+    assert found["steps"] == 20
+    assert found["parameters"] == 16 * 16 + 16 + 16 * 3 + 3
+    assert {"psnr", "mse", "seconds", "samples_per_second", "seed", "device", "precision", "world_size", "versions"} <= set(found)
+
+
+def test_the_reconstruction_scores_what_metrics_json_says(fitted):
+    with Image.open(fitted / "reconstruction.png") as picture:
+        reconstruction = np.asarray(picture) / 255
+    target = ffnet.datasets.ImageDataset(size=[24, 20]).pixels.numpy() / 255
+    psnr = -10 * np.log10(np.mean((reconstruction - target) ** 2))
+    assert psnr == pytest.approx(metrics(fitted)["psnr"], abs=0.02)  # 8 bits
+
+
+def test_load_gives_the_field(fitted):
+    field = ffnet.load(fitted)
+    x = torch.rand(5, 2)
+    assert field(x).shape == (5, 3)
+    assert torch.equal(field(x), ffnet.load(fitted / "checkpoints" / "last.ckpt")(x))
+    with Image.open(fitted / "reconstruction.png") as picture:
+        corner = np.asarray(picture)[0, 0] / 255
+    np.testing.assert_allclose(field(torch.tensor([0.5 / 20, 0.5 / 24])).detach(), corner, atol=0.5 / 255 + 1e-5)
+
+
+def test_evaluate_gives_the_same_score(command, fitted):
+    code, out, err = command("evaluate", f"checkpoint={fitted}")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["psnr"] == pytest.approx(metrics(fitted)["psnr"], abs=1e-9)
+
+
+def test_evaluate_can_take_another_picture(command, fitted):
+    code, out, _ = command("evaluate", f"checkpoint={fitted}", "+dataset.split=half")
+    assert code == 0
+    assert set(json.loads(out)) == {"psnr", "psnr_rest", "psnr_train", "mse"}
+
+
+def test_evaluate_refuses_a_picture_with_other_channels(command, fitted, tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "grey.png")
+    code, _, err = command("evaluate", f"checkpoint={fitted}", "+dataset.path=grey.png")
+    assert code == 2
+    assert "expected 3 values at points of 2 coordinates, got 1 at 2" in err
+
+
+def test_render_draws_any_size(command, fitted, tmp_path):
+    code, out, _ = command("render", f"checkpoint={fitted}", "size=[50,30]", "output=large.png")
+    assert code == 0
+    assert "large.png" in out
+    with Image.open(tmp_path / "large.png") as picture:
+        assert picture.size == (30, 50)
+    code, _, _ = command("render", f"checkpoint={fitted}", "output=own.png")
+    assert (tmp_path / "own.png").read_bytes() == (fitted / "reconstruction.png").read_bytes()
+
+
+@pytest.mark.usefixtures("without_shape_checks")
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["size=[0,5]"], "size: expected [height, width]"),
+        (["size=big"], "size: expected [height, width]"),
+        (["output=a.txt"], "expected a picture's name"),
+        (["output=nowhere/a.png"], "is not a folder"),
+        (["device=cuda:99"], "cuda"),
+        (["device=toaster"], "toaster"),
+        (["trust=[no.Such]"], "trust: cannot import 'no.Such'"),
+        (["trust=[os.path.join]"], "trust: expected a class"),
+    ],
+)
+def test_render_refuses(command, fitted, overrides, message):
+    code, _, err = command("render", f"checkpoint={fitted}", *overrides)
+    assert code == 2
+    assert message.lower() in err.lower()
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_the_same_seed_gives_the_same_weights_and_numbers(command, tmp_path, fitted):
+    assert command("fit", *SMALL, "hydra.run.dir=again")[0] == 0
+    assert timeless(fitted) == timeless(tmp_path / "again")
+    one, two = (torch.load(r / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for r in (fitted, tmp_path / "again"))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    assert command("fit", *SMALL, "hydra.run.dir=other", "seed=1")[0] == 0
+    assert timeless(fitted) != timeless(tmp_path / "other")
+
+
+def test_resume_goes_on_to_more_steps_in_the_same_folder(command, fitted):
+    record = (fitted / ".hydra" / "config.yaml").read_text()
+    code, out, err = command("fit", f"resume={fitted}", "trainer.max_steps=35")
+    assert (code, err) == (0, ""), (out, err)
+    assert metrics(fitted)["steps"] == 35
+    assert (fitted / ".hydra" / "config.yaml").read_text() == record
+    assert command("fit", f"resume={fitted}")[0] == 0  # nothing left to do
+    assert metrics(fitted)["steps"] == 35
+
+
+@pytest.mark.parametrize("override", ["encoder=identity", "seed=3", "encoder.num_frequencies=9", "+dataset.path=x.png"])
+def test_resume_refuses_to_change_what_is_fitted(command, fitted, override):
+    code, _, err = command("fit", f"resume={fitted}", override)
+    assert code == 2
+    assert "a resumed run keeps its settings" in err
+
+
+def test_resume_refuses_classes_it_does_not_know(command, fitted):
+    path = fitted / "checkpoints" / "last.ckpt"
+    contents = torch.load(path, weights_only=True)
+    contents["ffnet"]["settings"]["loss"] = {"_target_": "os.system", "command": "touch ran"}
+    torch.save(contents, path)
+    code, _, err = command("fit", f"resume={fitted}")
+    assert code == 2
+    assert "asks for os.system, which ffnet does not know" in err
+    assert not (fitted.parent / "ran").exists()
+
+
+def test_a_run_that_diverges_ends_with_1_and_keeps_its_checkpoint(command, tmp_path):
+    # The output is linear, so a rate of 1e30 overflows within a few steps.
+    code, _, err = command("fit", *SMALL, "optimizer.lr=1e30", "model.output_activation=null", "hydra.run.dir=run")
+    assert code == 1
+    assert "try a lower optimizer.lr" in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    assert ffnet.load(tmp_path / "run")(torch.rand(2, 2)).isfinite().all()
+
+
+def test_a_sweep_has_a_folder_for_each_run_and_survives_a_failed_one(command, tmp_path):
+    code, _, err = command("fit", "-m", *SMALL, "hydra.sweep.dir=sweep", "encoder.num_frequencies=3,0,4")
+    assert code == 2
+    assert "num_frequencies: expected a whole number of at least 1, got 0" in err
+    assert sorted(p.parent.name for p in (tmp_path / "sweep").glob("*/metrics.json")) == ["0", "2"]
+
+
+@pytest.mark.parametrize("encoder", ["identity", "positional", "gaussian"])
+@pytest.mark.parametrize("task", ["natural", "text"])
+def test_experiments_set_the_papers_protocol(capsys, task, encoder):
+    assert main(["fit", f"experiment=tancik2020/{task}", f"encoder={encoder}", "--cfg", "job", "--resolve"]) == 0
+    from omegaconf import OmegaConf
+
+    config = OmegaConf.create(capsys.readouterr().out)
+    expected = {
+        ("natural", "identity"): 1e-2,
+        ("natural", "positional"): 1e-3,
+        ("natural", "gaussian"): 1e-3,
+    }
+    assert config.optimizer.lr == expected.get((task, encoder), 1e-3)
+    assert config.trainer.max_steps == 2000
+    assert (config.dataset.size, config.dataset.split, config.dataset.batch_size, config.dataset.offset) == ([512, 512], "half", None, 0.0)
+    assert config.loss._target_ == "ffnet.training.HalfMSELoss"
+    assert config.schedule is None or config.schedule._target_.endswith("ConstantLR")
+    assert (config.model.hidden_layers, config.model.hidden_features, config.model.initialization) == (3, 256, "glorot")
+    if encoder == "gaussian":
+        assert config.encoder.sigma == {"natural": 10, "text": 14}[task]
+        assert config.encoder.num_frequencies == 256
+    if encoder == "positional":
+        assert config.encoder.max_frequency == {"natural": 2**6 - 1, "text": 2**5 - 1}[task]
+        assert (config.encoder.num_frequencies, config.encoder.spacing) == (128, "shifted_log")
+
+
+def test_an_encoder_of_ones_own_needs_no_change_of_ffnet(command, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "import torch\n"
+        "from ffnet.encoders import Encoder\n"
+        "class Squares(Encoder):\n"
+        "    def __init__(self, in_features, power=2):\n"
+        "        super().__init__(in_features, 2 * in_features)\n"
+        "        self.power = power\n"
+        "    def encode(self, coordinates):\n"
+        "        return torch.cat([coordinates, coordinates ** self.power], -1)\n"
+    )
+    (tmp_path / "conf" / "encoder").mkdir(parents=True)
+    (tmp_path / "conf" / "encoder" / "squares.yaml").write_text("_target_: mine.Squares\npower: 3\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    small = [o for o in SMALL if not o.startswith("encoder")]
+    code, out, err = command("fit", "--config-dir", "conf", *small, "encoder=squares", "hydra.run.dir=run")
+    assert (code, err) == (0, ""), (out, err)
+    assert command("render", "checkpoint=run")[0] == 2
+    assert command("render", "checkpoint=run", "trust=[mine.Squares]")[0] == 0
+    assert command("evaluate", "checkpoint=run", "trust=[mine.Squares]")[0] == 0
+    assert command("fit", "resume=run", "trust=[mine.Squares]", "trainer.max_steps=25")[0] == 0
+
+
+def test_help_and_version(command):
+    for argv in ([], ["--help"], ["-h"], ["help"]):
+        code, out, _ = command(*argv)
+        assert code == 0
+        assert all(name in out for name in ("fit", "render", "evaluate"))
+    code, out, _ = command("--version")
+    assert (code, out) == (0, f"ffnet {ffnet.__version__}\n")
+    for name in ("fit", "render", "evaluate"):
+        code, out, _ = command(name, "--help")
+        assert code == 0
+        assert f"ffnet {name}" in out
