@@ -67,9 +67,7 @@ def read(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
     if not isinstance(contents, dict) or not isinstance(contents.get("ffnet"), dict):
         raise ValueError(f"{path}: is not a checkpoint of ffnet")
     if contents["ffnet"].get("format") != FORMAT:
-        raise ValueError(
-            f"{path}: has format {contents['ffnet'].get('format')!r}; this ffnet reads format {FORMAT}"
-        )
+        raise ValueError(f"{path}: has format {contents['ffnet'].get('format')!r}; this ffnet reads format {FORMAT}")
     return contents
 
 
@@ -126,9 +124,7 @@ def field_of(contents: dict[str, Any], source: str, trust: Iterable[type] = ()) 
     spec = contents["ffnet"]["field"]
     refuse_unknown(spec, known, source)
     weights = {
-        key.removeprefix("field."): value
-        for key, value in contents["state_dict"].items()
-        if key.startswith("field.")
+        key.removeprefix("field."): value for key, value in contents["state_dict"].items() if key.startswith("field.")
     }
     try:
         field: nn.Module = build(spec, known)
@@ -138,9 +134,7 @@ def field_of(contents: dict[str, Any], source: str, trust: Iterable[type] = ()) 
     return field.eval()
 
 
-def load(
-    run: str | Path, *, trust: Iterable[type] = (), map_location: str | torch.device = "cpu"
-) -> nn.Module:
+def load(run: str | Path, *, trust: Iterable[type] = (), map_location: str | torch.device = "cpu") -> nn.Module:
     """The field that a run has fitted: ``field(coordinates)`` with coordinates (..., d) in [0, 1]^d, x first.
 
     Loading runs no code from the file.

@@ -9,7 +9,9 @@ from jaxtyping import install_import_hook
 
 import tests.typechecking  # noqa: F401 (named in the hook)
 
-with install_import_hook(["ffnet.encoders", "ffnet.models", "ffnet.datasets", "ffnet.rendering"], "tests.typechecking.check"):
+with install_import_hook(
+    ["ffnet.encoders", "ffnet.models", "ffnet.datasets", "ffnet.rendering"], "tests.typechecking.check"
+):
     import ffnet.datasets
     import ffnet.encoders
     import ffnet.models

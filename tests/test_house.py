@@ -33,7 +33,9 @@ def imports(source: str) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}.{alias.name}" if node.module == "ffnet" else str(node.module) for alias in node.names}
+            found |= {
+                f"{node.module}.{alias.name}" if node.module == "ffnet" else str(node.module) for alias in node.names
+            }
     return found
 
 
@@ -103,7 +105,7 @@ def test_importing_ffnet_loads_not_even_torch():
 
 
 def test_fit_answers_help_without_torch():
-    code = "import sys; from ffnet.cli import main; code = main(['fit', '--help']); sys.exit(code or 'torch' in sys.modules)"
+    code = "import sys; from ffnet.cli import main; sys.exit(main(['fit', '--help']) or 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "encoder" in done.stdout

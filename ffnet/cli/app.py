@@ -113,6 +113,7 @@ def _report(command: str, error: BaseException, code: int) -> int:
 @contextlib.contextmanager
 def _one_line_usage(command: str) -> Iterator[None]:
     """Argparse answers an unknown flag with its whole usage; here it answers with one line."""
+
     def complain(_: argparse.ArgumentParser, message: str) -> None:
         raise BadInput(f"{message}; see ffnet {command} --help")
 

@@ -105,9 +105,14 @@ def assemble(config: DictConfig, folder: Path) -> "tuple[Fitting, Trainer]":
     except MisconfigurationException as error:
         raise ValueError(str(error)) from error
     log.info("signal  %s", dataset)
-    log.info("field   %s, %s parameters", type(field).__name__ + f" after {field_config['encoder']['_target_'].rpartition('.')[2]}", f"{sum(p.numel() for p in field.parameters()):,}")
+    encoder, parameters = field_config["encoder"]["_target_"], sum(p.numel() for p in field.parameters())
+    log.info("field   %s after %s, %s parameters", *map(_short, (config.model._target_, encoder)), f"{parameters:,}")
     log.info("run     %s, %s on %s", folder, trainer.precision, trainer.strategy.root_device)
     return module, trainer
+
+
+def _short(target: str) -> str:
+    return target.rpartition(".")[2]
 
 
 def _keep_quiet() -> None:

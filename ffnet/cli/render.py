@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ffnet.cli.app import reading_input, run, usable_device
 
@@ -17,6 +17,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def render_(config: DictConfig) -> None:
+    from hydra.utils import instantiate
     from tqdm import tqdm
 
     from ffnet import checkpoint
@@ -31,7 +32,7 @@ def render_(config: DictConfig) -> None:
         if signal.get("kind") != "picture":
             raise ValueError(f"{path}: expected the fit of a picture, got that of a {signal.get('kind')}")
         field = checkpoint.field_of(contents, str(path), trusted_classes(config.trust))
-        size = pair("size", OmegaConf.to_container(config)["size"] or signal["size"])
+        size = pair("size", instantiate(config.size, _convert_="all") or signal["size"])
         output = Path(config.output)
         check_writable(output, signal)
         device = usable_device(config.device)

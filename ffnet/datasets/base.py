@@ -38,9 +38,7 @@ class Dataset(nn.Module, ABC):
     def sample(self, generator: torch.Generator) -> Batch:
         """A training batch, drawn on the dataset's device, which is also the generator's."""
 
-    def observe(
-        self, field: Callable[[Tensor], Tensor], coordinates: Float[Tensor, "n d"]
-    ) -> Float[Tensor, "n c"]:
+    def observe(self, field: Callable[[Tensor], Tensor], coordinates: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
         """What an instrument would read of ``field``. Here the field's values; a projection would integrate."""
         return field(coordinates)
 
@@ -49,9 +47,7 @@ class Dataset(nn.Module, ABC):
         """All points to be scored, once, in chunks of about ``points``, each with the index of its part."""
 
     @abstractmethod
-    def statistics(
-        self, prediction: Float[Tensor, "n c"], targets: Float[Tensor, "n c"]
-    ) -> Float[Tensor, "n s"]:
+    def statistics(self, prediction: Float[Tensor, "n c"], targets: Float[Tensor, "n c"]) -> Float[Tensor, "n s"]:
         """Numbers of each point that add up to a score."""
 
     @abstractmethod
@@ -62,9 +58,7 @@ class Dataset(nn.Module, ABC):
     def description(self) -> dict[str, Any]:
         """Plain values that a checkpoint keeps, enough to render the field without the dataset's file."""
 
-    def views(
-        self, field: Callable[[Tensor], Tensor], max_side: int
-    ) -> dict[str, Float[Tensor, "h w 3"]]:
+    def views(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, Float[Tensor, "h w 3"]]:
         """Pictures of the field to look at while it is trained, RGB in [0, 1]; none unless a dataset has some."""
         return {}
 

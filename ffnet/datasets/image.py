@@ -37,6 +37,8 @@ class ImageDataset(Dataset):
     """
 
     pixels: Tensor
+    _coordinates: Tensor | None
+    _targets: Tensor | None
 
     def __init__(
         self,
@@ -51,7 +53,7 @@ class ImageDataset(Dataset):
         super().__init__()
         if split not in get_args(Split):
             raise ValueError(f"split: expected one of {', '.join(get_args(Split))}, got {split!r}")
-        if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        if batch_size is not None and not (type(batch_size) is int and batch_size >= 1):
             raise ValueError(f"batch_size: expected at least 1 pixel, or null for all, got {batch_size!r}")
         if not 0 <= offset <= 1:
             raise ValueError(f"offset: expected a number in [0, 1], got {offset}")
@@ -76,7 +78,7 @@ class ImageDataset(Dataset):
         self.register_buffer("_targets", everything.targets if everything else None, persistent=False)
 
     def sample(self, generator: torch.Generator) -> Batch:
-        if self._coordinates is not None:
+        if self._coordinates is not None and self._targets is not None:
             return Batch(self._coordinates, self._targets)
         height, width = self.train_size
         return self._training_pixels(
@@ -89,9 +91,7 @@ class ImageDataset(Dataset):
         columns = index - rows * self.train_size[1]
         rows, columns = rows * self.stride, columns * self.stride
         values = self.pixels.view(-1, self.out_features)[rows * self.width + columns]
-        return Batch(
-            pixel_coordinates(rows, columns, (self.height, self.width), self.offset), self._unit(values)
-        )
+        return Batch(pixel_coordinates(rows, columns, (self.height, self.width), self.offset), self._unit(values))
 
     def _unit(self, pixels: Tensor) -> Tensor:
         return pixels.to(torch.float32) / torch.iinfo(pixels.dtype).max
@@ -110,9 +110,7 @@ class ImageDataset(Dataset):
             part = torch.where(odd_row & odd_column, 0, torch.where(odd_row | odd_column, 1, 2))
         return part.reshape(-1)
 
-    def statistics(
-        self, prediction: Float[Tensor, "n c"], targets: Float[Tensor, "n c"]
-    ) -> Float[Tensor, "n 2"]:
+    def statistics(self, prediction: Float[Tensor, "n c"], targets: Float[Tensor, "n c"]) -> Float[Tensor, "n 2"]:
         """Squared error summed over the channels, and the number of channels."""
         error = (prediction.double() - targets.double()).square().sum(-1)
         return torch.stack([error, torch.full_like(error, self.out_features)], dim=-1)
@@ -135,9 +133,7 @@ class ImageDataset(Dataset):
         return {"path": str(self.path)}
 
     @torch.inference_mode()
-    def views(
-        self, field: Callable[[Tensor], Tensor], max_side: int
-    ) -> dict[str, Float[Tensor, "h w 3"]]:
+    def views(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, Float[Tensor, "h w 3"]]:
         """``target``, ``reconstruction`` and ``error`` (absolute, five times as bright)."""
         step = -(-max(self.height, self.width) // max_side)
         rows = torch.arange(0, self.height, step, device=self.pixels.device)

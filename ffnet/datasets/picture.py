@@ -60,9 +60,7 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
             opened.load()
             picture = ImageOps.exif_transpose(opened)
     except Image.DecompressionBombError as error:
-        raise ValueError(
-            f"{path}: has more than {max_pixels} pixels; raise dataset.max_pixels to open it"
-        ) from error
+        raise ValueError(f"{path}: has more than {max_pixels} pixels; raise dataset.max_pixels to open it") from error
     except UnidentifiedImageError as error:
         raise ValueError(f"{path}: is not a picture that Pillow can open") from error
     except PermissionError:
@@ -73,7 +71,8 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
 
 def _fitted(picture: Image.Image, path: Path) -> Image.Image:
-    mode, note = picture.mode, {"mode": picture.mode}
+    mode = picture.mode
+    note: dict[str, Any]
     if mode == "P" or mode == "PA":
         transparent = mode == "PA" or "transparency" in picture.info
         note = {"mode": "RGBA" if transparent else "P", "palette": picture.getpalette()}
@@ -96,12 +95,12 @@ def _fitted(picture: Image.Image, path: Path) -> Image.Image:
     return fitted
 
 
-def pair(name: str, value: int | Sequence[int]) -> tuple[int, int]:
+def pair(name: str, value: Any) -> tuple[int, int]:
     """(height, width) from ``value``, which is a pair or one number for a square."""
     pair = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value, value)
     if len(pair) != 2 or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in pair):
         raise ValueError(f"{name}: expected [height, width] of at least 1 pixel each, got {value}")
-    return pair  # type: ignore[return-value]
+    return pair[0], pair[1]
 
 
 def cropped(picture: Image.Image, crop: int | Sequence[int] | None) -> Image.Image:

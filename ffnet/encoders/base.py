@@ -33,9 +33,7 @@ class Encoder(nn.Module, ABC):
             ValueError: if the last dimension of ``coordinates`` is not ``in_features``.
         """
         if coordinates.ndim == 0 or coordinates.shape[-1] != self.in_features:
-            raise ValueError(
-                f"coordinates: expected shape (..., {self.in_features}), got {tuple(coordinates.shape)}"
-            )
+            raise ValueError(f"coordinates: expected shape (..., {self.in_features}), got {tuple(coordinates.shape)}")
         exact = torch.promote_types(coordinates.dtype, torch.float32)
         features = self.encode(coordinates.to(exact))
         return features.to(coordinates.dtype) if coordinates.is_floating_point() else features
@@ -56,15 +54,15 @@ class Encoder(nn.Module, ABC):
         return f"in_features={self.in_features}, out_features={self.out_features}"
 
 
-def positive(name: str, value: float) -> float:
+def positive(name: str, value: Any) -> float:
     """``value``, if it is a finite number above 0; a ValueError that names it otherwise."""
     if not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ValueError(f"{name}: expected a finite number above 0, got {value!r}")
-    return value
+    return float(value)
 
 
-def positive_integer(name: str, value: int) -> int:
+def positive_integer(name: str, value: Any) -> int:
     """``value``, if it is a whole number of at least 1; a ValueError that names it otherwise."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
-    return value
+    return int(value)

@@ -18,9 +18,7 @@ def sincos(cycles: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch 2*m"]:
     return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 
-def project(
-    coordinates: Float[Tensor, "*batch d"], frequencies: Float[Tensor, "m d"]
-) -> Float[Tensor, "*batch m"]:
+def project(coordinates: Float[Tensor, "*batch d"], frequencies: Float[Tensor, "m d"]) -> Float[Tensor, "*batch m"]:
     """Phases ``B x`` in cycles, for frequencies B in cycles per unit.
 
     Written as a sum of products, not as a matrix product, which autocast and

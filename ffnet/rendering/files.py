@@ -46,7 +46,10 @@ def save_picture(pixels: np.ndarray, signal: dict[str, Any], path: Path) -> None
 
 
 def write_reconstruction(
-    field: Callable[[Tensor], Tensor], signal: dict[str, Any], folder: Path, device: torch.device | str = "cpu"
+    field: Callable[[Tensor], Tensor],
+    signal: dict[str, Any],
+    folder: Path,
+    device: torch.device | str = "cpu",
 ) -> Path:
     """Writes ``folder/reconstruction.*``: the signal as ``field`` has it, in its own size and mode."""
     path = folder / f"reconstruction{natural_suffix(signal)}"

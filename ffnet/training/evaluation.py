@@ -15,9 +15,7 @@ CHUNK_POINTS = 16384
 
 
 @torch.inference_mode()
-def evaluate(
-    field: Callable[[Tensor], Tensor], dataset: Dataset, points: int = CHUNK_POINTS
-) -> dict[str, float]:
+def evaluate(field: Callable[[Tensor], Tensor], dataset: Dataset, points: int = CHUNK_POINTS) -> dict[str, float]:
     """Scores of ``field`` on ``dataset``, from sums over every point, in float64.
 
     Args:
@@ -68,4 +66,3 @@ class Evaluation(Callback):
         trainer.callback_metrics.update({name: torch.tensor(value) for name, value in named.items()})
         for logger in trainer.loggers:
             logger.log_metrics(named, step=pl_module.step)
-

@@ -119,7 +119,7 @@ class Fitting(LightningModule):
             self.manual_backward(loss)
             optimizer.step()  # type: ignore[union-attr]
             if schedule is not None:
-                schedule.step()  # type: ignore[union-attr, call-arg]
+                schedule.step()  # type: ignore[union-attr]
             loss = loss.detach()
             self.loss_sum = loss if self.loss_sum is None else self.loss_sum + loss
         self.loss_steps += steps

@@ -32,7 +32,13 @@ def test_fit_leaves_a_run_folder_and_says_where_things_are(command, tmp_path):
     code, out, err = command("fit", *SMALL)
     assert (code, err) == (0, "")
     (run,) = (tmp_path / "outputs").glob("*/*")
-    assert {p.name for p in run.iterdir()} >= {"checkpoints", "metrics.json", "reconstruction.png", ".hydra", "fit.log"}
+    assert {p.name for p in run.iterdir()} >= {
+        "checkpoints",
+        "metrics.json",
+        "reconstruction.png",
+        ".hydra",
+        "fit.log",
+    }
     assert len(list(run.glob("events*"))) == 1
     assert [p.name for p in (run / "checkpoints").iterdir()] == ["last.ckpt"]
     assert "psnr" in out
@@ -40,7 +46,17 @@ def test_fit_leaves_a_run_folder_and_says_where_things_are(command, tmp_path):
     found = metrics(run)
     assert found["steps"] == 20
     assert found["parameters"] == 16 * 16 + 16 + 16 * 3 + 3
-    assert {"psnr", "mse", "seconds", "samples_per_second", "seed", "device", "precision", "world_size", "versions"} <= set(found)
+    assert {
+        "psnr",
+        "mse",
+        "seconds",
+        "samples_per_second",
+        "seed",
+        "device",
+        "precision",
+        "world_size",
+        "versions",
+    } <= set(found)
 
 
 def test_the_reconstruction_scores_what_metrics_json_says(fitted):
@@ -114,7 +130,10 @@ def test_render_refuses(command, fitted, overrides, message):
 def test_the_same_seed_gives_the_same_weights_and_numbers(command, tmp_path, fitted):
     assert command("fit", *SMALL, "hydra.run.dir=again")[0] == 0
     assert timeless(fitted) == timeless(tmp_path / "again")
-    one, two = (torch.load(r / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for r in (fitted, tmp_path / "again"))
+    one, two = (
+        torch.load(r / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for r in (fitted, tmp_path / "again")
+    )
     assert all(torch.equal(one[key], two[key]) for key in one)
     assert command("fit", *SMALL, "hydra.run.dir=other", "seed=1")[0] == 0
     assert timeless(fitted) != timeless(tmp_path / "other")
@@ -179,10 +198,19 @@ def test_experiments_set_the_papers_protocol(capsys, task, encoder):
     }
     assert config.optimizer.lr == expected.get((task, encoder), 1e-3)
     assert config.trainer.max_steps == 2000
-    assert (config.dataset.size, config.dataset.split, config.dataset.batch_size, config.dataset.offset) == ([512, 512], "half", None, 0.0)
+    assert (config.dataset.size, config.dataset.split, config.dataset.batch_size, config.dataset.offset) == (
+        [512, 512],
+        "half",
+        None,
+        0.0,
+    )
     assert config.loss._target_ == "ffnet.training.HalfMSELoss"
     assert config.schedule is None or config.schedule._target_.endswith("ConstantLR")
-    assert (config.model.hidden_layers, config.model.hidden_features, config.model.initialization) == (3, 256, "glorot")
+    assert (config.model.hidden_layers, config.model.hidden_features, config.model.initialization) == (
+        3,
+        256,
+        "glorot",
+    )
     if encoder == "gaussian":
         assert config.encoder.sigma == {"natural": 10, "text": 14}[task]
         assert config.encoder.num_frequencies == 256

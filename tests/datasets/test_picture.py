@@ -50,9 +50,7 @@ def test_what_is_read_can_be_written_in_the_same_mode_with_the_same_pixels(tmp_p
     with Image.open(tmp_path / f"out{natural_suffix(read.info['ffnet'])}") as written:
         assert written.mode == original.mode
         compared = "RGB" if mode == "P" else mode  # a palette may be stored in another order
-        np.testing.assert_array_equal(
-            np.asarray(written.convert(compared)), np.asarray(original.convert(compared))
-        )
+        np.testing.assert_array_equal(np.asarray(written.convert(compared)), np.asarray(original.convert(compared)))
 
 
 def test_sixteen_bits_survive(tmp_path):

@@ -10,7 +10,10 @@ import torch
 from tests.encoders.cases import ENCODERS
 
 pytestmark = pytest.mark.parametrize("case", ENCODERS)
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))]
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")),
+]
 
 
 def build(case: str) -> torch.nn.Module:

@@ -56,9 +56,7 @@ def test_frequencies_of_each_spacing():
     np.testing.assert_allclose(
         frequencies(num_frequencies=7, min_frequency=0.5, max_frequency=40.0), np.geomspace(0.5, 40, 7)
     )
-    np.testing.assert_allclose(
-        frequencies(num_frequencies=5, max_frequency=9.0, spacing="linear"), [1, 3, 5, 7, 9]
-    )
+    np.testing.assert_allclose(frequencies(num_frequencies=5, max_frequency=9.0, spacing="linear"), [1, 3, 5, 7, 9])
     np.testing.assert_allclose(
         frequencies(num_frequencies=128, max_frequency=2**6 - 1, spacing="shifted_log"),
         2.0 ** np.linspace(0, 6, 128) - 1,

@@ -16,8 +16,7 @@ def waves(x):
 
 def expected(height, width):
     y, x = np.meshgrid((np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width, indexing="ij")
-    values = np.stack([x, y, 0.5 + 0.5 * np.sin(6 * x * y)], -1)
-    return values
+    return np.stack([x, y, 0.5 + 0.5 * np.sin(6 * x * y)], -1)
 
 
 @pytest.mark.parametrize("bits", [8, 16])

@@ -56,10 +56,15 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError), replacing(path) as temporary:
-        temporary.write_text("half")
-        assert path.read_text() == "old"
-        raise RuntimeError
+
+    def fail():
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            assert path.read_text() == "old"
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
     with replacing(path) as temporary:
         temporary.write_text("new")
@@ -118,7 +123,8 @@ def test_this_malicious_checkpoint_would_run_its_code_elsewhere(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "target", ["os.system", "builtins.exec", "ffnet.models.mlp.torch.hub.load", "ffnet.models.CoordinateMLP.forward"]
+    "target",
+    ["os.system", "builtins.exec", "ffnet.models.mlp.torch.hub.load", "ffnet.models.CoordinateMLP.forward"],
 )
 def test_classes_that_are_not_known_are_not_built(tmp_path, target):
     torch.save(contents(activation={"_target_": target}), tmp_path / "a.ckpt")
