@@ -7,6 +7,7 @@ difference.
 """
 
 import argparse
+import itertools
 import json
 import math
 import tempfile
@@ -46,7 +47,7 @@ def plain(picture: Path, mapping: str, steps: int) -> float:
     x, y = encode(grid[::2, ::2]).reshape(256 * 256, -1), pixels[::2, ::2].reshape(-1, 3)
     torch.manual_seed(0)
     sizes = [x.shape[-1], 256, 256, 256, 3]
-    layers = [nn.Linear(i, o) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
+    layers = [nn.Linear(i, o) for i, o in itertools.pairwise(sizes)]
     for layer in layers:
         nn.init.xavier_normal_(layer.weight)
         nn.init.normal_(layer.bias, std=0.01)

@@ -1,7 +1,7 @@
 """Puts the reconstructions of a sweep side by side, with their PSNR.
 
-    ffnet fit -m encoder=identity,positional,gaussian hydra.sweep.dir=outputs/mappings
-    python docs/mappings.py outputs/mappings docs/mappings.png
+ffnet fit -m encoder=identity,positional,gaussian hydra.sweep.dir=outputs/mappings
+python docs/mappings.py outputs/mappings docs/mappings.png
 """
 
 import argparse

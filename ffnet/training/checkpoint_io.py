@@ -1,5 +1,6 @@
 """Checkpoint files that are whole or absent, and that cannot run code."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,15 @@ class WholeFileCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            torch.save(checkpoint, file)
+        # Through memory: writing straight to a full disk, torch.save hides the reason behind an error of its own.
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        try:
+            with replacing(path) as temporary:
+                temporary.write_bytes(buffer.getbuffer())
+        except OSError as error:
+            reason = f"{error.strerror}; the last checkpoint that was written is whole"
+            raise OSError(error.errno, reason, str(path)) from error
 
     def load_checkpoint(
         self, path: Any, map_location: Any = lambda storage, loc: storage, weights_only: bool | None = None

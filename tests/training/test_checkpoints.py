@@ -3,6 +3,8 @@
 import os
 import pickle
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ import ffnet
 from ffnet import checkpoint
 from ffnet.files import replacing
 from ffnet.training import Interrupted
+from tests.conftest import SMALL
 from tests.training.helpers import checkpoints, fitting, trainer, weights
 
 
@@ -96,6 +99,24 @@ def test_a_field_comes_back_with_its_weights(tmp_path):
 
 def contents_weight(path):
     return torch.load(path, weights_only=True)["state_dict"]["field.network.0.weight"]
+
+
+def test_a_full_disk_leaves_the_checkpoint_before_it(tmp_path):
+    """A limit on the size of files stands for a full disk: the checkpoint grows once the optimiser has a state."""
+    script = (
+        "import resource, sys\n"
+        "from ffnet.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    arguments = [o for o in SMALL if "hidden_features" not in o] + ["model.hidden_features=100", "logger=none"]
+    command = [sys.executable, "-c", script, "fit", *arguments, "model.hidden_layers=2", "hydra.run.dir=run"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "File too large; the last checkpoint that was written is whole" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert ffnet.load(tmp_path / "run")(torch.rand(1, 2)).isfinite().all()
 
 
 class Malicious:
