@@ -15,6 +15,7 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
+from inspect import isabstract
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def known_modules(trust: Iterable[type] = ()) -> dict[str, type]:
         f"{home.__name__}.{public}": getattr(home, public)
         for home in (ffnet.encoders, ffnet.models)
         for public in home.__all__
-        if isinstance(getattr(home, public), type)
+        if isinstance(getattr(home, public), type) and not isabstract(getattr(home, public))
     }
     activations = {f"torch.nn.{public}": getattr(nn, public) for public in nn.modules.activation.__all__}
     return ours | activations | {name(cls): cls for cls in trust}

@@ -67,7 +67,7 @@ def assemble(config: DictConfig, folder: Path) -> "tuple[Fitting, Trainer]":
     from lightning.pytorch import seed_everything
     from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-    from ffnet.training import Fitting, WholeFileCheckpointIO
+    from ffnet.training import Fitting, WholeFileCheckpointIO, automatic_precision
 
     _keep_quiet()
     steps, seed = config.trainer.max_steps, config.seed
@@ -90,12 +90,17 @@ def assemble(config: DictConfig, folder: Path) -> "tuple[Fitting, Trainer]":
         instantiate(config.schedule, _convert_="all"),
         max_steps=steps,
         seed=seed,
+        engine=instantiate(config.engine, _convert_="all"),
         description={"field": field_config, "settings": OmegaConf.to_container(config, resolve=False)},
     )
     module.configure_optimizers()  # so that a bad rate is found now
+    precision = config.trainer.precision
+    if precision == "auto":
+        precision = automatic_precision(str(config.trainer.accelerator))
     try:
         trainer = instantiate(
             config.trainer,
+            precision=precision,
             callbacks=[instantiate(item, _convert_="all") for item in (config.callbacks or {}).values()],
             logger=[instantiate(item, _convert_="all") for item in (config.logger or {}).values()],
             plugins=[WholeFileCheckpointIO()],

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ffnet.cli.app import reading_input, run, usable_device
 
@@ -17,7 +18,6 @@ def main(argv: Sequence[str]) -> int:
 
 
 def render_(config: DictConfig) -> None:
-    from hydra.utils import instantiate
     from tqdm import tqdm
 
     from ffnet import checkpoint
@@ -26,13 +26,14 @@ def render_(config: DictConfig) -> None:
     from ffnet.rendering import check_writable, render_signal, save_picture
 
     with reading_input():
+        settings: Any = OmegaConf.to_container(config, resolve=True)
         path = checkpoint.find(config.checkpoint)
         contents = checkpoint.read(path)
         signal = contents["ffnet"]["signal"]
         if signal.get("kind") != "picture":
             raise ValueError(f"{path}: expected the fit of a picture, got that of a {signal.get('kind')}")
         field = checkpoint.field_of(contents, str(path), trusted_classes(config.trust))
-        size = pair("size", instantiate(config.size, _convert_="all") or signal["size"])
+        size = pair("size", settings["size"] or signal["size"])
         output = Path(config.output)
         check_writable(output, signal)
         device = usable_device(config.device)

@@ -8,7 +8,7 @@ from ffnet import checkpoint
 from ffnet.cli.trust import known_targets, trusted_classes
 
 # More steps, another device, another interval: these do not touch what has been fitted so far.
-CHANGEABLE = ("trainer.", "callbacks.", "logger.", "hydra.", "resume=", "trust=")
+CHANGEABLE = ("trainer.", "engine.", "callbacks.", "logger.", "hydra.", "resume=", "trust=")
 
 
 def resumed(config: DictConfig, overrides: list[str]) -> tuple[Path, DictConfig]:

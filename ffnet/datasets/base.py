@@ -10,10 +10,15 @@ from torch import Tensor, nn
 
 
 class Batch(NamedTuple):
-    """Points and what was observed there."""
+    """Points and what was observed there.
+
+    ``numbers`` counts the points among a dataset's finitely many training points; None if they have no numbers,
+    or if these are all of them in order.
+    """
 
     coordinates: Float[Tensor, "n d"]
     targets: Float[Tensor, "n c"]
+    numbers: Int[Tensor, "n"] | None = None
 
 
 class Dataset(nn.Module, ABC):
@@ -26,17 +31,24 @@ class Dataset(nn.Module, ABC):
         in_features: number of coordinates d.
         out_features: number of values c at a point.
         batch_points: number of points in a training batch.
+        training_points: number of points that batches are drawn from, if ``observe`` is evaluation at these
+            points; None if they are without number.
         parts: names of the sets of points that are scored apart.
     """
 
     in_features: int
     out_features: int
     batch_points: int
+    training_points: int | None
     parts: tuple[str, ...]
 
     @abstractmethod
     def sample(self, generator: torch.Generator) -> Batch:
         """A training batch, drawn on the dataset's device, which is also the generator's."""
+
+    def training_batch(self, numbers: Int[Tensor, "n"]) -> Batch:
+        """The training points with the given numbers, for a dataset with finitely many."""
+        raise NotImplementedError(f"{type(self).__name__} has no numbered training points")
 
     def observe(self, field: Callable[[Tensor], Tensor], coordinates: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
         """What an instrument would read of ``field``. Here the field's values; a projection would integrate."""

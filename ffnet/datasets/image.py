@@ -72,8 +72,9 @@ class ImageDataset(Dataset):
         self.register_buffer("pixels", torch.tensor(pixels), persistent=False)
         self.train_size = (len(range(0, self.height, self.stride)), len(range(0, self.width, self.stride)))
         self.batch_size = batch_size
-        self.batch_points = batch_size or self.train_size[0] * self.train_size[1]
-        everything = self._training_pixels(torch.arange(self.batch_points)) if batch_size is None else None
+        self.training_points = self.train_size[0] * self.train_size[1]
+        self.batch_points = batch_size or self.training_points
+        everything = self.training_batch(torch.arange(self.batch_points)) if batch_size is None else None
         self.register_buffer("_coordinates", everything.coordinates if everything else None, persistent=False)
         self.register_buffer("_targets", everything.targets if everything else None, persistent=False)
 
@@ -81,17 +82,18 @@ class ImageDataset(Dataset):
         if self._coordinates is not None and self._targets is not None:
             return Batch(self._coordinates, self._targets)
         height, width = self.train_size
-        return self._training_pixels(
+        return self.training_batch(
             torch.randint(height * width, (self.batch_points,), generator=generator, device=self.pixels.device)
         )
 
-    def _training_pixels(self, index: Int[Tensor, "n"]) -> Batch:
+    def training_batch(self, numbers: Int[Tensor, "n"]) -> Batch:
         """The training pixels with the given numbers, counted row by row."""
-        rows = index.div(self.train_size[1], rounding_mode="floor")
-        columns = index - rows * self.train_size[1]
+        rows = numbers.div(self.train_size[1], rounding_mode="floor")
+        columns = numbers - rows * self.train_size[1]
         rows, columns = rows * self.stride, columns * self.stride
         values = self.pixels.view(-1, self.out_features)[rows * self.width + columns]
-        return Batch(pixel_coordinates(rows, columns, (self.height, self.width), self.offset), self._unit(values))
+        coordinates = pixel_coordinates(rows, columns, (self.height, self.width), self.offset)
+        return Batch(coordinates, self._unit(values), numbers)
 
     def _unit(self, pixels: Tensor) -> Tensor:
         return pixels.to(torch.float32) / torch.iinfo(pixels.dtype).max

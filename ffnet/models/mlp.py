@@ -5,16 +5,17 @@ from contextlib import nullcontext
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ffnet.encoders import Encoder
 from ffnet.encoders.base import positive_integer
+from ffnet.models.base import Field
 
 Initialization = Literal["torch", "glorot"]
 
 
-class CoordinateMLP(nn.Module):
+class CoordinateMLP(Field):
     """Encoder, then ``hidden_layers`` times a linear map and an activation, then a linear map to the values.
 
     Args:
@@ -43,7 +44,6 @@ class CoordinateMLP(nn.Module):
         initialization: Initialization = "torch",
         seed: int | None = None,
     ) -> None:
-        super().__init__()
         positive_integer("out_features", out_features)
         positive_integer("hidden_features", hidden_features)
         positive_integer("hidden_layers", hidden_layers)
@@ -51,9 +51,7 @@ class CoordinateMLP(nn.Module):
             raise ValueError(
                 f"initialization: expected one of {', '.join(get_args(Initialization))}, got {initialization!r}"
             )
-        self.encoder = encoder
-        self.in_features = encoder.in_features
-        self.out_features = out_features
+        super().__init__(encoder, out_features)
         layers: list[nn.Module] = []
         width = encoder.out_features
         # fork_rng leaves the global generator as it was: building a seeded model must not change what follows.
@@ -71,13 +69,12 @@ class CoordinateMLP(nn.Module):
             layers.append(copy.deepcopy(output_activation))
         self.network = nn.Sequential(*layers)
 
-    def forward(self, coordinates: Shaped[Tensor, "*batch d"]) -> Float[Tensor, "*batch c"]:
-        """Values at ``coordinates``, which lie in [0, 1]^d, x first.
-
-        The features are rounded to the weights' type only here, behind the encoder: a bfloat16 network wants
-        float32 coordinates, since bfloat16 tells 256 pixels apart at most.
-        """
-        return self.network(self.encoder(coordinates).to(self.network[0].weight.dtype))
+    def decode(self, features: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch c"]:
+        # The features are rounded to the weights' type only here, behind the encoder: a bfloat16 network wants
+        # float32 coordinates, since bfloat16 tells 256 pixels apart at most. Autocast rounds by itself.
+        if not torch.is_autocast_enabled(features.device.type):
+            features = features.to(next(self.network.parameters()).dtype)
+        return self.network(features)
 
 
 def glorot_(layer: nn.Module) -> None:

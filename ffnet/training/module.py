@@ -14,6 +14,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ffnet.checkpoint import FORMAT
 from ffnet.datasets import Batch, Dataset
+from ffnet.models import Field
+from ffnet.training.engine import Engine
 
 # A call of Lightning's loop takes about a millisecond, whatever it does; a call of this length makes that
 # negligible, and a progress bar or a key press is still answered at once.
@@ -40,12 +42,13 @@ class Fitting(LightningModule):
             rate constant.
         max_steps: the number of optimiser steps of the whole run.
         seed: of the generator that draws the batches.
+        engine: how a step is carried out.
         description: plain values about the field and the run that every checkpoint shall hold.
     """
 
     def __init__(
         self,
-        field: nn.Module,
+        field: Field,
         dataset: Dataset,
         loss: Callable[[Tensor, Tensor], Tensor],
         optimizer: Callable[[Iterable[tuple[str, nn.Parameter]]], Optimizer],
@@ -53,6 +56,7 @@ class Fitting(LightningModule):
         *,
         max_steps: int,
         seed: int = 0,
+        engine: Engine | None = None,
         description: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -64,13 +68,16 @@ class Fitting(LightningModule):
         self.make_schedule = schedule
         self.max_steps = max_steps
         self.seed = seed
+        self.engine = engine or Engine()
         self.description = description or {}
         self.intervals: set[int] = set()
         self.seconds = 0.0
         self.seconds_per_step = math.inf
         self.loss_sum: Tensor | None = None
         self.loss_steps = 0
-        self.last: tuple[Tensor, Tensor, Tensor] | None = None
+        self.last: list[tuple[Tensor, Tensor]] = []  # predictions and targets of the last batch, block by block
+        self.last_loss = math.nan
+        self.features: Tensor | None = None
         self.scored: tuple[int, dict[str, float]] | None = None  # step and scores of the last evaluation
         self._generator_state: Tensor | None = None
 
@@ -108,29 +115,48 @@ class Fitting(LightningModule):
                 self.generator.set_state(self._generator_state)
             else:  # another kind of device: its generator has another state
                 self.generator.manual_seed(self.seed + self.step)
+        with self.trainer.precision_plugin.forward_context():
+            self.features = self.engine.features(self.field, self.dataset, self.device)
+        self.function = self.engine.compiled(self.field if self.features is None else self.field.decode)
+
+    def on_fit_end(self) -> None:
+        self.features = None
 
     def training_step(self, _: int) -> None:
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
         start, steps = time.perf_counter(), self._span()
         for _ in range(steps):
-            batch = self.dataset.sample(self.generator)
             optimizer.zero_grad()  # type: ignore[union-attr]
-            loss, prediction = self._forward(batch)
-            self.manual_backward(loss)
+            loss = self._gradients(self.dataset.sample(self.generator))
             optimizer.step()  # type: ignore[union-attr]
             if schedule is not None:
                 schedule.step()  # type: ignore[union-attr]
-            loss = loss.detach()
             self.loss_sum = loss if self.loss_sum is None else self.loss_sum + loss
         self.loss_steps += steps
-        self.last = (prediction.detach(), batch.targets, loss)
-        self._check_finite()  # reads from the device, and so waits until the span is done
+        self.last_loss = loss.item()  # reads from the device, and so waits until the span is done
+        self._check_finite()
         self.seconds_per_step = (time.perf_counter() - start) / steps
         self.seconds += time.perf_counter() - start
 
-    def _forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        prediction = self.dataset.observe(self.field, batch.coordinates).float()
-        return self.loss(prediction, batch.targets), prediction
+    def _gradients(self, batch: Batch) -> Tensor:
+        """Adds the gradients of the batch's loss to the parameters; returns the loss."""
+        inputs = batch.coordinates
+        if self.features is not None:
+            inputs = self.features if batch.numbers is None else self.features[batch.numbers]
+        points = len(batch.targets)
+        block = self.engine.block(points, self.device)
+        self.last = []
+        total: Tensor | None = None
+        for part, targets in zip(inputs.split(block), batch.targets.split(block), strict=True):
+            prediction = self.dataset.observe(self.function, part).float()
+            loss = self.loss(prediction, targets)
+            if len(targets) < points:  # the batch's mean is the blocks' means, weighted
+                loss = loss * (len(targets) / points)
+            self.manual_backward(loss)
+            self.last.append((prediction.detach(), targets))
+            total = loss.detach() if total is None else total + loss.detach()
+        assert total is not None
+        return total
 
     def _span(self) -> int:
         ends = [self.step - self.step % interval + interval for interval in self.intervals] + [self.max_steps]
@@ -148,16 +174,10 @@ class Fitting(LightningModule):
         self.loss_sum, self.loss_steps = None, 0
         return mean
 
-    def last_loss(self) -> float:
-        """The loss of the last training batch."""
-        assert self.last is not None
-        return self.last[2].item()
-
     def batch_scores(self) -> dict[str, float]:
         """Scores of the last training batch, by the dataset's own measure."""
-        assert self.last is not None
-        prediction, targets, _ = self.last
-        statistics = self.dataset.statistics(prediction, targets).sum(0)
+        statistics = sum(self.dataset.statistics(*block).sum(0) for block in self.last)
+        assert isinstance(statistics, Tensor)
         return self.dataset.scores(statistics.expand(len(self.dataset.parts), -1))
 
     # Checkpoints

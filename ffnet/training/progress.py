@@ -60,7 +60,7 @@ class Progress(ProgressBar):
     @staticmethod
     def _figures(module: Fitting) -> dict[str, str]:
         score, value = next(iter(module.batch_scores().items()))
-        return {"loss": f"{module.last_loss():.3g}", score: f"{value:.2f}"}
+        return {"loss": f"{module.last_loss:.3g}", score: f"{value:.2f}"}
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.bar.close()
