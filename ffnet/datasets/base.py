@@ -10,15 +10,10 @@ from torch import Tensor, nn
 
 
 class Batch(NamedTuple):
-    """Points and what was observed there.
-
-    ``numbers`` counts the points among a dataset's finitely many training points; None if they have no numbers,
-    or if these are all of them in order.
-    """
+    """Points and what was observed there."""
 
     coordinates: Float[Tensor, "n d"]
     targets: Float[Tensor, "n c"]
-    numbers: Int[Tensor, "n"] | None = None
 
 
 class Dataset(nn.Module, ABC):
@@ -31,8 +26,8 @@ class Dataset(nn.Module, ABC):
         in_features: number of coordinates d.
         out_features: number of values c at a point.
         batch_points: number of points in a training batch.
-        training_points: number of points that batches are drawn from, if ``observe`` is evaluation at these
-            points; None if they are without number.
+        training_points: how many points batches are drawn from, if they can be numbered and ``observe`` is
+            evaluation at these points; else None. A dataset with a number has ``draw`` and ``training_batch``.
         parts: names of the sets of points that are scored apart.
     """
 
@@ -46,8 +41,12 @@ class Dataset(nn.Module, ABC):
     def sample(self, generator: torch.Generator) -> Batch:
         """A training batch, drawn on the dataset's device, which is also the generator's."""
 
+    def draw(self, generator: torch.Generator) -> Int[Tensor, "n"] | None:
+        """The numbers of the training points in a batch; None for all of them, in order."""
+        raise NotImplementedError(f"{type(self).__name__} has no numbered training points")
+
     def training_batch(self, numbers: Int[Tensor, "n"]) -> Batch:
-        """The training points with the given numbers, for a dataset with finitely many."""
+        """The training points with the given numbers."""
         raise NotImplementedError(f"{type(self).__name__} has no numbered training points")
 
     def observe(self, field: Callable[[Tensor], Tensor], coordinates: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:

@@ -37,8 +37,7 @@ class ImageDataset(Dataset):
     """
 
     pixels: Tensor
-    _coordinates: Tensor | None
-    _targets: Tensor | None
+    training_points: int
 
     def __init__(
         self,
@@ -74,17 +73,18 @@ class ImageDataset(Dataset):
         self.batch_size = batch_size
         self.training_points = self.train_size[0] * self.train_size[1]
         self.batch_points = batch_size or self.training_points
-        everything = self.training_batch(torch.arange(self.batch_points)) if batch_size is None else None
-        self.register_buffer("_coordinates", everything.coordinates if everything else None, persistent=False)
-        self.register_buffer("_targets", everything.targets if everything else None, persistent=False)
+
+    def draw(self, generator: torch.Generator) -> Int[Tensor, "n"] | None:
+        if self.batch_size is None:
+            return None
+        points = (self.batch_size,)
+        return torch.randint(self.training_points, points, generator=generator, device=self.pixels.device)
 
     def sample(self, generator: torch.Generator) -> Batch:
-        if self._coordinates is not None and self._targets is not None:
-            return Batch(self._coordinates, self._targets)
-        height, width = self.train_size
-        return self.training_batch(
-            torch.randint(height * width, (self.batch_points,), generator=generator, device=self.pixels.device)
-        )
+        numbers = self.draw(generator)
+        if numbers is not None:
+            return self.training_batch(numbers)
+        return self.training_batch(torch.arange(self.training_points, device=self.pixels.device))
 
     def training_batch(self, numbers: Int[Tensor, "n"]) -> Batch:
         """The training pixels with the given numbers, counted row by row."""
@@ -93,7 +93,7 @@ class ImageDataset(Dataset):
         rows, columns = rows * self.stride, columns * self.stride
         values = self.pixels.view(-1, self.out_features)[rows * self.width + columns]
         coordinates = pixel_coordinates(rows, columns, (self.height, self.width), self.offset)
-        return Batch(coordinates, self._unit(values), numbers)
+        return Batch(coordinates, self._unit(values))
 
     def _unit(self, pixels: Tensor) -> Tensor:
         return pixels.to(torch.float32) / torch.iinfo(pixels.dtype).max

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ffnet.datasets import Dataset
+from ffnet.datasets import Batch, Dataset
 from ffnet.models import Field
 
 log = logging.getLogger(__name__)
@@ -55,11 +55,11 @@ class Engine:
         return function if self.compile is None else _Compiled(function, self.compile)
 
     @torch.no_grad()
-    def features(self, field: Field, dataset: Dataset, device: torch.device) -> Tensor | None:
-        """Features (training_points, k) of all training points, if they are fixed and fit; else None.
+    def table(self, field: Field, dataset: Dataset, device: torch.device) -> Batch | None:
+        """All training points, with their features in place of coordinates; None if they change or do not fit.
 
-        They have the type in which the network multiplies: that of autocast where it is on, so that no step has
-        to round them again.
+        The features have the type in which the network multiplies, which is autocast's where it is on, so that
+        no step has to round them again.
         """
         count, width = dataset.training_points, field.encoder.out_features
         if count is None or any(True for _ in field.encoder.parameters()):
@@ -68,10 +68,13 @@ class Engine:
         dtype = torch.get_autocast_dtype(device.type) if autocast else next(field.parameters()).dtype
         if count * width * dtype.itemsize > self.feature_megabytes * 2**20:
             return None
-        table = torch.empty(count, width, dtype=dtype, device=device)
-        for index in torch.arange(count, device=device).split(CPU_BLOCK):
-            table[index] = field.encoder(dataset.training_batch(index).coordinates).to(dtype)
-        return table
+        features = torch.empty(count, width, dtype=dtype, device=device)
+        targets = torch.empty(count, dataset.out_features, device=device)
+        for start in range(0, count, CPU_BLOCK):
+            rows = slice(start, min(start + CPU_BLOCK, count))
+            batch = dataset.training_batch(torch.arange(rows.start, rows.stop, device=device))
+            features[rows], targets[rows] = field.encoder(batch.coordinates), batch.targets
+        return Batch(features, targets)
 
 
 class _Compiled:

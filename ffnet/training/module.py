@@ -77,7 +77,7 @@ class Fitting(LightningModule):
         self.loss_steps = 0
         self.last: list[tuple[Tensor, Tensor]] = []  # predictions and targets of the last batch, block by block
         self.last_loss = math.nan
-        self.features: Tensor | None = None
+        self.table: Batch | None = None
         self.scored: tuple[int, dict[str, float]] | None = None  # step and scores of the last evaluation
         self._generator_state: Tensor | None = None
 
@@ -116,47 +116,51 @@ class Fitting(LightningModule):
             else:  # another kind of device: its generator has another state
                 self.generator.manual_seed(self.seed + self.step)
         with self.trainer.precision_plugin.forward_context():
-            self.features = self.engine.features(self.field, self.dataset, self.device)
-        self.function = self.engine.compiled(self.field if self.features is None else self.field.decode)
+            self.table = self.engine.table(self.field, self.dataset, self.device)
+        self.function = self.engine.compiled(self.field if self.table is None else self.field.decode)
 
     def on_fit_end(self) -> None:
-        self.features = None
+        self.table = None
 
     def training_step(self, _: int) -> None:
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
         start, steps = time.perf_counter(), self._span()
+        loss_sum = torch.zeros((), device=self.device) if self.loss_sum is None else self.loss_sum
         for _ in range(steps):
             optimizer.zero_grad()  # type: ignore[union-attr]
-            loss = self._gradients(self.dataset.sample(self.generator))
+            loss, blocks = self._gradients(self._sample())
             optimizer.step()  # type: ignore[union-attr]
             if schedule is not None:
                 schedule.step()  # type: ignore[union-attr]
-            self.loss_sum = loss if self.loss_sum is None else self.loss_sum + loss
+            loss_sum = loss_sum + loss
+        self.last, self.loss_sum = blocks, loss_sum
         self.loss_steps += steps
         self.last_loss = loss.item()  # reads from the device, and so waits until the span is done
         self._check_finite()
         self.seconds_per_step = (time.perf_counter() - start) / steps
         self.seconds += time.perf_counter() - start
 
-    def _gradients(self, batch: Batch) -> Tensor:
-        """Adds the gradients of the batch's loss to the parameters; returns the loss."""
-        inputs = batch.coordinates
-        if self.features is not None:
-            inputs = self.features if batch.numbers is None else self.features[batch.numbers]
+    def _sample(self) -> Batch:
+        """A batch; with features in place of coordinates if there is a table."""
+        if self.table is None:
+            return self.dataset.sample(self.generator)
+        numbers = self.dataset.draw(self.generator)
+        return self.table if numbers is None else Batch(self.table.coordinates[numbers], self.table.targets[numbers])
+
+    def _gradients(self, batch: Batch) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Adds the gradients of the batch's loss to the parameters; (loss, predictions and targets by block)."""
         points = len(batch.targets)
         block = self.engine.block(points, self.device)
-        self.last = []
-        total: Tensor | None = None
-        for part, targets in zip(inputs.split(block), batch.targets.split(block), strict=True):
-            prediction = self.dataset.observe(self.function, part).float()
+        done, total = [], torch.zeros((), device=self.device)
+        for inputs, targets in zip(batch.coordinates.split(block), batch.targets.split(block), strict=True):
+            prediction = self.dataset.observe(self.function, inputs).float()
             loss = self.loss(prediction, targets)
             if len(targets) < points:  # the batch's mean is the blocks' means, weighted
                 loss = loss * (len(targets) / points)
             self.manual_backward(loss)
-            self.last.append((prediction.detach(), targets))
-            total = loss.detach() if total is None else total + loss.detach()
-        assert total is not None
-        return total
+            done.append((prediction.detach(), targets))
+            total = total + loss.detach()
+        return total, done
 
     def _span(self) -> int:
         ends = [self.step - self.step % interval + interval for interval in self.intervals] + [self.max_steps]

@@ -37,7 +37,7 @@ def test_is_the_plain_loop_bit_for_bit(tmp_path, batch_size):
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=STEPS)
     generator = torch.Generator().manual_seed(5)
     for _ in range(STEPS):
-        coordinates, targets, _ = plain.dataset.sample(generator)
+        coordinates, targets = plain.dataset.sample(generator)
         optimizer.zero_grad()
         torch.nn.functional.mse_loss(plain.field(coordinates), targets).backward()
         optimizer.step()
