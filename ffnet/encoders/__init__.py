@@ -7,12 +7,14 @@ The convention, throughout: coordinates lie in [0, 1]^d, frequencies are in cycl
 from ffnet.encoders.base import Encoder
 from ffnet.encoders.fourier import project, sincos
 from ffnet.encoders.gaussian import GaussianEncoder
+from ffnet.encoders.grid import GridEncoder
 from ffnet.encoders.identity import IdentityEncoder
 from ffnet.encoders.positional import PositionalEncoder, log_frequencies
 
 __all__ = [
     "Encoder",
     "GaussianEncoder",
+    "GridEncoder",
     "IdentityEncoder",
     "PositionalEncoder",
     "log_frequencies",

@@ -39,15 +39,15 @@ class Encoder(nn.Module, ABC):
         return features.to(coordinates.dtype) if coordinates.is_floating_point() else features
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        # .half() and .bfloat16() convert buffers too. Frequencies rounded to 8 bits belong to another encoder,
-        # so buffers follow the module to its device and to float64, but never below float32.
-        before = dict(self._buffers)
+        # .half() and .bfloat16() would round what an encoder holds. Frequencies of 8 bits belong to another
+        # encoder, and a table of 8 bits cannot take a small step; so both follow the module to its device and to
+        # float64, but never below float32.
+        held = {name: t.data for name, t in (self._buffers | self._parameters).items() if t is not None}
         super()._apply(fn, recurse)
-        for name, buffer in self._buffers.items():
-            if buffer is not None and buffer.dtype in (torch.float16, torch.bfloat16):
-                original = before[name]
-                assert original is not None
-                self._buffers[name] = original.to(buffer.device)
+        for name, original in held.items():
+            tensor = getattr(self, name)
+            if tensor.dtype in (torch.float16, torch.bfloat16):
+                tensor.data = original.to(tensor.device)
         return self
 
     def extra_repr(self) -> str:

@@ -2,7 +2,7 @@
 
 import math
 
-from ffnet.encoders import GaussianEncoder, IdentityEncoder, PositionalEncoder
+from ffnet.encoders import GaussianEncoder, GridEncoder, IdentityEncoder, PositionalEncoder
 
 # name: (constructor, arguments)
 ENCODERS = {
@@ -25,6 +25,11 @@ ENCODERS = {
     "positional, nerf-pytorch": (PositionalEncoder, {"in_features": 3, "min_frequency": 0.5 / math.pi}),
     "gaussian": (GaussianEncoder, {"in_features": 2}),
     "gaussian in 3D": (GaussianEncoder, {"in_features": 3, "num_frequencies": 16, "sigma": 3.0, "seed": 7}),
+    "grid": (GridEncoder, {"in_features": 2}),
+    "grid in 1D, hashed": (GridEncoder, {"in_features": 1, "table_size": 64}),
+    "grid in 2D, hashed": (GridEncoder, {"in_features": 2, "levels": 4, "table_size": 1024, "features_per_level": 3}),
+    "grid in 3D": (GridEncoder, {"in_features": 3, "levels": 3, "max_resolution": 20, "table_size": 2**14}),
+    "grid in 4D": (GridEncoder, {"in_features": 4, "levels": 3, "min_resolution": 3, "max_resolution": 8}),
     "gaussian, sigma by axis": (
         GaussianEncoder,
         {"in_features": 2, "num_frequencies": 8, "sigma": [1.0, 20.0]},
