@@ -92,7 +92,7 @@ class GridEncoder(Encoder):
         features_per_level: int = 2,
         table_size: int = 2**16,
         min_resolution: int = 16,
-        max_resolution: int = 256,
+        max_resolution: int = 255,
         seed: int = 0,
         dtype: torch.dtype | None = None,
     ) -> None:

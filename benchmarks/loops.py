@@ -1,0 +1,235 @@
+"""ffnet's training loop beside other loops, on the same work, in turn.
+
+    pip install jax optax          # for the JAX row
+    python benchmarks/loops.py --rounds 5
+
+The work: the paper's network (512 Gaussian features of fixed frequencies, 3 hidden layers of 256, RGB, sigmoid,
+MSE, Adam) on the pixels [::2, ::2] of a 512x512 picture, all 65,536 in every step. Contenders:
+
+- plain: a PyTorch loop in float32 that encodes and trains the whole batch;
+- jax: the same in JAX, one jitted step;
+- dataloader: Lightning with a DataLoader over tensors, batches of 8192, steps counted by points;
+- ffnet: ``ffnet fit`` as it is set by default, with batches of all pixels.
+
+Beside them stands the time that the matrix products of one step take alone, in the type that ffnet chose.
+"""
+
+import argparse
+import itertools
+import json
+import logging
+import math
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from PIL import Image
+from torch import nn
+
+from ffnet.cli.fit import assemble
+from ffnet.resources import resource
+
+SIZES = (512, 256, 256, 256, 3)
+POINTS = 65_536
+
+
+def picture() -> torch.Tensor:
+    """The bundled picture at 512x512."""
+    with Image.open(resource("data") / "cat.png") as opened:
+        return torch.tensor(np.asarray(opened.resize((512, 512), Image.Resampling.LANCZOS)))
+
+
+def work() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """(coordinates, colours, B)"""
+    axis = (torch.arange(512) + 0.5) / 512
+    grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1)[::2, ::2].reshape(-1, 2)
+    B = 10 * torch.randn(256, 2, generator=torch.Generator().manual_seed(0))
+    return grid.contiguous(), (picture()[::2, ::2] / 255).reshape(-1, 3), B
+
+
+def network() -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for i, o in itertools.pairwise(SIZES):
+        layers += [nn.Linear(i, o), nn.ReLU()]
+    return nn.Sequential(*layers[:-1], nn.Sigmoid())
+
+
+def encode(x: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+    phase = 2 * math.pi * x @ B.T
+    return torch.cat([phase.sin(), phase.cos()], -1)
+
+
+def plain() -> Callable[[int], float]:
+    x, y, B = work()
+    model = network()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def run(steps: int) -> float:
+        start = time.perf_counter()
+        for _ in range(steps):
+            optimizer.zero_grad()
+            (model(encode(x, B)) - y).square().mean().backward()
+            optimizer.step()
+        return (time.perf_counter() - start) / steps
+
+    return run
+
+
+def jax_loop() -> Callable[[int], float]:
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    x, y, B = (jnp.asarray(t.numpy()) for t in work())
+    keys = jax.random.split(jax.random.PRNGKey(0), len(SIZES))
+    params = [
+        (jax.random.normal(k, (i, o)) * math.sqrt(2 / (i + o)), jnp.zeros(o))
+        for k, i, o in zip(keys, SIZES, SIZES[1:], strict=False)
+    ]
+    optimizer = optax.adam(1e-3)
+    state = optimizer.init(params)
+
+    def loss(params):
+        phase = 2 * math.pi * x @ B.T
+        h = jnp.concatenate([jnp.sin(phase), jnp.cos(phase)], -1)
+        for w, b in params[:-1]:
+            h = jax.nn.relu(h @ w + b)
+        w, b = params[-1]
+        return jnp.mean((jax.nn.sigmoid(h @ w + b) - y) ** 2)
+
+    @jax.jit
+    def step(params, state):
+        updates, state = optimizer.update(jax.grad(loss)(params), state)
+        return optax.apply_updates(params, updates), state
+
+    held = [params, state]
+
+    def run(steps: int) -> float:
+        start = time.perf_counter()
+        for _ in range(steps):
+            held[:] = step(*held)
+        jax.block_until_ready(held[0])
+        return (time.perf_counter() - start) / steps
+
+    return run
+
+
+def dataloader() -> Callable[[int], float]:
+    from lightning.pytorch import LightningModule, Trainer
+    from torch.utils.data import DataLoader, TensorDataset
+
+    x, y, B = work()
+
+    class Module(LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = network()
+
+        def training_step(self, batch):
+            return (self.model(encode(batch[0], B)) - batch[1]).square().mean()
+
+        def configure_optimizers(self):
+            return torch.optim.Adam(self.parameters(), lr=1e-3)
+
+    def run(steps: int) -> float:
+        loader = DataLoader(TensorDataset(x, y), batch_size=8192, shuffle=True)
+        options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+        trainer = Trainer(max_epochs=steps, accelerator="cpu", enable_model_summary=False, **options)
+        start = time.perf_counter()
+        trainer.fit(Module(), loader)
+        return (time.perf_counter() - start) / steps
+
+    return run
+
+
+def assembled(overrides: list[str]):
+    """(module, trainer) of ``ffnet fit`` with overrides."""
+    folder = tempfile.mkdtemp()
+    with initialize_config_dir(str(resource("conf")), version_base="1.3"):
+        config = compose("fit", overrides=[*overrides, f"hydra.run.dir={folder}"], return_hydra_config=True)
+        config.hydra.runtime.output_dir = folder
+        HydraConfig.instance().set_config(config)
+        return assemble(config, Path(folder))
+
+
+def ffnet() -> Callable[[int], float]:
+    path = Path(tempfile.mkdtemp()) / "picture.png"
+    Image.fromarray(picture().numpy()).save(path)
+    still = ["evaluation", "pictures"]
+
+    def run(steps: int) -> float:
+        overrides = [
+            f"dataset.path={path}",
+            "dataset.split=half",
+            "dataset.batch_size=null",
+            f"trainer.max_steps={steps}",
+            *(f"~callbacks.{name}" for name in still),
+        ]
+        module, trainer = assembled(overrides)
+        trainer.fit(module)
+        run.precision = str(trainer.precision)
+        return module.seconds / steps
+
+    return run
+
+
+def products(dtype: torch.dtype) -> Callable[[int], float]:
+    """The matrix products of one step: forward, and back to weights and inputs, in blocks of 8192 points."""
+    block = 8192
+    layers = [
+        (torch.rand(block, i).to(dtype), torch.rand(o, i).to(dtype), torch.rand(block, o).to(dtype))
+        for i, o in itertools.pairwise(SIZES)
+    ]
+
+    def run(steps: int) -> float:
+        start = time.perf_counter()
+        for _ in range(steps * POINTS // block):
+            for index, (x, w, g) in enumerate(layers):
+                x @ w.T
+                g.T @ x
+                if index:
+                    g @ w
+        return (time.perf_counter() - start) / steps
+
+    return run
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    for name in ("lightning.pytorch", "ffnet"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    contenders = {"plain": plain(), "dataloader": dataloader(), "ffnet": ffnet()}
+    try:
+        contenders["jax"] = jax_loop()
+    except ImportError:
+        print("JAX is not installed; its row is left out")
+    contenders["products"] = products(torch.bfloat16)
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for run in contenders.values():
+        run(2)
+    for _ in range(arguments.rounds):
+        for name, run in contenders.items():
+            times[name].append(run(arguments.steps * (6 if name == "ffnet" else 1)))
+    flops = 2 * POINTS * (3 * sum(i * o for i, o in itertools.pairwise(SIZES)) - SIZES[0] * SIZES[1])
+    precision = getattr(contenders["ffnet"], "precision", "")
+    print(f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}, {precision}")
+    rows = {}
+    for name, values in times.items():
+        ratio = statistics.median(v / f for v, f in zip(values, times["ffnet"], strict=True))
+        rows[name] = {"seconds": statistics.median(values), "per ffnet": ratio}
+        print(f"{name:12} {rows[name]['seconds']:8.3f} s a step, {ratio:6.2f} times ffnet's")
+    rate, share = flops / rows["products"]["seconds"] / 1e9, rows["products"]["per ffnet"]
+    print(f"the products alone run at {rate:.0f} GFLOP/s, ffnet at {share:.0%} of that rate")
+    if arguments.output:
+        arguments.output.write_text(json.dumps(rows, indent=2))
