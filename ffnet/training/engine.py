@@ -41,6 +41,8 @@ class Engine:
     def __post_init__(self) -> None:
         if self.block_points not in (None, "auto") and not (type(self.block_points) is int and self.block_points > 0):
             raise ValueError(f"block_points: expected at least 1, auto or null, got {self.block_points!r}")
+        if self.compile not in (None, "default", "reduce-overhead", "max-autotune"):
+            raise ValueError(f"compile: expected null, default, reduce-overhead or max-autotune, got {self.compile!r}")
         if self.feature_megabytes < 0:
             raise ValueError(f"feature_megabytes: expected at least 0, got {self.feature_megabytes}")
 

@@ -62,7 +62,7 @@ class MuonAdam(Together):
         self,
         parameters: Iterable[tuple[str, nn.Parameter]],
         lr: float = 4e-3,
-        muon_lr: float = 4e-3,
+        muon_lr: float = 8e-3,
         momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
