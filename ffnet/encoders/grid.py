@@ -40,12 +40,12 @@ def gather(x: Float[Tensor, "n d"], table: Float[Tensor, "f entries"], resolutio
     """
     dimensions, entries = x.shape[-1], table.shape[-1]
     position = x.clamp(0, 1) * resolution
-    cell = position.detach().floor().clamp(max=resolution - 1)
+    cell = position.detach().long().clamp(0, resolution - 1)  # as whole numbers: NaN must not become an address
     fraction = position - cell
     features = torch.zeros((), dtype=x.dtype, device=x.device)
     for corner in itertools.product((0, 1), repeat=dimensions):
         step = torch.tensor(corner, device=x.device)
-        vertices = cell.long() + step
+        vertices = cell + step
         dense = (resolution + 1) ** dimensions <= entries
         entry = row_major(vertices, resolution) if dense else spatial_hash(vertices, entries)
         weight = torch.where(step.bool(), fraction, 1 - fraction).prod(-1)
