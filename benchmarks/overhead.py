@@ -65,6 +65,5 @@ if __name__ == "__main__":
             whole, precision = fit(points, steps)
             ratios.append(bare(points, steps, precision) / whole)
         ratios = sorted(ratios[1:])  # the first round warms up
-        print(
-            f"batch {points}: {statistics.median(ratios):.1%} of the bare loop's rate ({ratios[0]:.1%} to {ratios[-1]:.1%})"
-        )
+        median = statistics.median(ratios)
+        print(f"batch {points}: {median:.1%} of the bare loop's rate ({ratios[0]:.1%} to {ratios[-1]:.1%})", flush=True)

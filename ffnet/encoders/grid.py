@@ -1,7 +1,5 @@
 """Trainable features on grids of several resolutions (Müller et al. 2022, arXiv 2201.05989, section 3)."""
 
-import itertools
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -19,38 +17,34 @@ def resolutions(levels: int, lowest: int, highest: int) -> list[int]:
     return [int(lowest * growth**level * (1 + 1e-12)) for level in range(levels)]
 
 
-def spatial_hash(vertices: Int[Tensor, "*batch d"], entries: int) -> Int[Tensor, "*batch"]:
-    """Table entries of grid vertices, for a table whose number of entries is a power of two (eq. 4)."""
-    hashed = vertices[..., 0] * PRIMES[0]
-    for axis in range(1, vertices.shape[-1]):
-        hashed = hashed ^ (vertices[..., axis] * PRIMES[axis])
-    return hashed & (entries - 1)
+def corners(
+    axes: Float[Tensor, "d n"], resolution: int, entries: int
+) -> tuple[Int[Tensor, "c n"], Float[Tensor, "c n"]]:
+    """Table entries of the ``c = 2^d`` corners of each point's cell, and their multilinear weights.
 
-
-def row_major(vertices: Int[Tensor, "*batch d"], resolution: int) -> Int[Tensor, "*batch"]:
-    """Table entries of grid vertices where each vertex has its own, x fastest."""
-    powers = [(resolution + 1) ** axis for axis in range(vertices.shape[-1])]
-    return (vertices * torch.tensor(powers, device=vertices.device)).sum(-1)
+    Where the table has room for all ``(resolution + 1)^d`` vertices, each has an entry of its own, x fastest; else
+    they are hashed (eq. 4), and ``entries`` is a power of two.
+    """
+    dense = (resolution + 1) ** len(axes) <= entries
+    combine = torch.add if dense else torch.bitwise_xor
+    entry, weight = torch.zeros_like(axes[:1], dtype=torch.int32), torch.ones_like(axes[:1])
+    for axis, x in enumerate(axes):
+        position = x.clamp(0, 1) * resolution
+        cell = position.to(torch.int32).clamp(0, resolution - 1)  # as whole numbers: NaN must not become an address
+        right = position - cell
+        # Reduced, so that products fit in 32 bits: a hash takes their low bits only.
+        stride = (resolution + 1) ** axis if dense else PRIMES[axis] % entries
+        left = cell * stride
+        entry = combine(torch.stack([left, left + stride])[:, None], entry).flatten(0, 1)
+        weight = (torch.stack([1 - right, right])[:, None] * weight).flatten(0, 1)
+    return entry if dense else entry & (entries - 1), weight
 
 
 def gather(x: Float[Tensor, "n d"], table: Float[Tensor, "f entries"], resolution: int) -> Float[Tensor, "f n"]:
-    """Multilinear interpolation between the 2^d corners of each point's cell.
-
-    Vertices have entries of their own if the table is large enough for all (r + 1)^d, else they are hashed.
-    """
-    dimensions, entries = x.shape[-1], table.shape[-1]
-    position = x.clamp(0, 1) * resolution
-    cell = position.detach().long().clamp(0, resolution - 1)  # as whole numbers: NaN must not become an address
-    fraction = position - cell
-    features = torch.zeros((), dtype=x.dtype, device=x.device)
-    for corner in itertools.product((0, 1), repeat=dimensions):
-        step = torch.tensor(corner, device=x.device)
-        vertices = cell + step
-        dense = (resolution + 1) ** dimensions <= entries
-        entry = row_major(vertices, resolution) if dense else spatial_hash(vertices, entries)
-        weight = torch.where(step.bool(), fraction, 1 - fraction).prod(-1)
-        features = features + table[:, entry] * weight
-    return features
+    """Multilinear interpolation between the corners of each point's cell, for a dense or a hashed table."""
+    entry, weight = corners(x.T, resolution, table.shape[-1])
+    # A feature at a time: picking single numbers out of a row is what index_select, and its gradient, do fastest.
+    return torch.stack([(row.index_select(0, entry.flatten()).view_as(weight) * weight).sum(0) for row in table])
 
 
 def sample(x: Float[Tensor, "n d"], table: Float[Tensor, "f entries"], resolution: int) -> Float[Tensor, "f n"]:
@@ -90,9 +84,9 @@ class GridEncoder(Encoder):
         in_features: int,
         levels: int = 8,
         features_per_level: int = 2,
-        table_size: int = 2**16,
+        table_size: int = 2**15,
         min_resolution: int = 16,
-        max_resolution: int = 255,
+        max_resolution: int = 512,
         seed: int = 0,
         dtype: torch.dtype | None = None,
     ) -> None:
