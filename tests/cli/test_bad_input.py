@@ -107,7 +107,7 @@ FIT = {
     ),
     "unknown encoder": (
         ["encoder=fourier"],
-        "there is no encoder 'fourier'; expected one of basic, gaussian, identity, positional\n",
+        "there is no encoder 'fourier'; expected one of basic, gaussian, grid, identity, positional\n",
     ),
     "misspelt key": (["encoder=gaussian", "encoder.sgima=3"], "encoder.sgima; did you mean encoder.sigma?"),
     "misspelt group": (["encodr=gaussian"], "there is no setting encodr; did you mean encoder?"),

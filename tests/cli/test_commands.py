@@ -253,3 +253,13 @@ def test_help_and_version(command):
         code, out, _ = command(name, "--help")
         assert code == 0
         assert f"ffnet {name}" in out
+
+
+@pytest.mark.parametrize("recipe", ["quality", "fast"])
+def test_recipes_fit(command, tmp_path, recipe):
+    small = ["dataset.size=32", "dataset.batch_size=256", "trainer.max_steps=40", "trainer.accelerator=cpu"]
+    code, out, err = command("fit", f"recipe={recipe}", *small, "hydra.run.dir=run")
+    assert (code, err) == (0, ""), (out, err)
+    assert command("fit", "resume=run", "trainer.max_steps=45")[0] == 0
+    assert metrics(tmp_path / "run")["steps"] == 45
+    assert ffnet.load(tmp_path / "run")(torch.rand(3, 2)).shape == (3, 3)
