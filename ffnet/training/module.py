@@ -117,7 +117,8 @@ class Fitting(LightningModule):
                 self.generator.manual_seed(self.seed + self.step)
         with self.trainer.precision_plugin.forward_context():
             self.table = self.engine.table(self.field, self.dataset, self.device)
-        self.function = self.engine.compiled(self.field if self.table is None else self.field.decode)
+        # The field's call, not the field: as an attribute it would be a second module with the same weights.
+        self.function = self.engine.compiled(self.field.__call__ if self.table is None else self.field.decode)
 
     def on_fit_end(self) -> None:
         self.table = None

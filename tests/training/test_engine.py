@@ -91,6 +91,7 @@ def test_a_trainable_encoder_is_trained(tmp_path):
     encoder = GridEncoder(2, 4, 2, 1024, max_resolution=32)
     before = encoder.table.detach().clone()
     module, losses = fitted(tmp_path, Engine(), 200, encoder)
+    assert {name.split(".")[0] for name in module.state_dict()} == {"field"}
     assert not torch.equal(before, module.field.encoder.table)
     assert losses[-1] < losses[0]
 
