@@ -32,7 +32,7 @@ Curve = list[tuple[float, float]]
 
 
 class Scores(Callback):
-    """Notes (training seconds, PSNR) about every ``seconds`` of training."""
+    """Notes (training seconds, PSNR) about every so many seconds of training."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.curve = seconds, []
@@ -46,7 +46,7 @@ class Scores(Callback):
 def recipe(picture: Path, overrides: list[str]) -> tuple[Curve, int]:
     still = ["~callbacks.evaluation", "~callbacks.pictures"]
     module, trainer = assembled([f"dataset.path={picture}", *still, *overrides])
-    scores = Scores(0.5)
+    scores = Scores(2.0)
     trainer.callbacks.append(scores)
     trainer.fit(module)
     return scores.curve, sum(p.numel() for p in module.field.parameters())
