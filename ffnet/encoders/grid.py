@@ -60,7 +60,7 @@ class GridEncoder(Encoder):
 
     A level with r cells along an axis has (r + 1)^d vertices. They have a table entry each while ``table_size``
     allows it; beyond, they share ``table_size`` entries by a hash. Coordinates outside [0, 1] count as the
-    border. The start is U(-1e-4, 1e-4). The gradient is piecewise constant, and 0 in a coordinate on the border.
+    border, where the gradient is finite. The start is U(-1e-4, 1e-4).
 
     Unlike frequencies, these features overfit: between the pixels that were fitted they say little.
 
