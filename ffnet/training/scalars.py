@@ -1,6 +1,5 @@
 """Numbers about the training itself."""
 
-import time
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -31,7 +30,7 @@ class Scalars(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Fitting)
-        self.step, self.seconds, self.time = pl_module.step, pl_module.seconds, time.perf_counter()
+        self.step, self.seconds = pl_module.step, pl_module.seconds
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
