@@ -10,10 +10,12 @@ from jaxtyping import install_import_hook
 import tests.typechecking  # noqa: F401 (named in the hook)
 
 with install_import_hook(
-    ["ffnet.encoders", "ffnet.models", "ffnet.datasets", "ffnet.rendering"], "tests.typechecking.check"
+    ["ffnet.encoders", "ffnet.models", "ffnet.geometry", "ffnet.datasets", "ffnet.rendering"],
+    "tests.typechecking.check",
 ):
     import ffnet.datasets
     import ffnet.encoders
+    import ffnet.geometry
     import ffnet.models
     import ffnet.rendering  # noqa: F401
 

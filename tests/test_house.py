@@ -11,7 +11,7 @@ import pytest
 import ffnet
 
 PACKAGE = Path(ffnet.__file__).parent
-HEAVY = {"lightning", "hydra", "omegaconf", "torchvision", "tensorboard", "PIL"}
+HEAVY = {"lightning", "hydra", "omegaconf", "torchvision", "tensorboard", "PIL", "trimesh", "igl"}
 # Room: what it may import of ours, and what it may import of others beside the standard library.
 ARROWS = {
     "encoders": (set(), {"torch", "jaxtyping"}),
@@ -20,8 +20,9 @@ ARROWS = {
     "resources.py": (set(), set()),
     "files.py": (set(), set()),
     "checkpoint.py": ({"encoders", "models"}, {"torch"}),
-    "datasets": ({"metrics", "resources"}, {"torch", "jaxtyping", "numpy", "PIL"}),
-    "rendering": ({"datasets", "files"}, {"torch", "jaxtyping", "numpy", "PIL"}),
+    "geometry": ({"files"}, {"torch", "jaxtyping", "numpy", "trimesh", "igl"}),
+    "datasets": ({"files", "geometry", "metrics", "resources"}, {"torch", "jaxtyping", "numpy", "PIL", "tqdm"}),
+    "rendering": ({"datasets", "files", "geometry"}, {"torch", "jaxtyping", "numpy", "PIL"}),
     "training": ({"checkpoint", "datasets", "files", "metrics", "models"}, {"torch", "jaxtyping", "lightning", "tqdm"}),
 }
 
@@ -94,6 +95,10 @@ def loaded_by(statement: str) -> set[str]:
 @pytest.mark.parametrize("module", ["ffnet.encoders", "ffnet.models"])
 def test_encoders_and_models_load_nothing_heavy(module):
     assert not loaded_by(f"import {module}") & HEAVY
+
+
+def test_meshes_load_their_libraries_when_one_is_read():
+    assert not loaded_by("import ffnet.geometry, ffnet.datasets, ffnet.rendering") & {"trimesh", "igl", "scipy"}
 
 
 def test_a_heavy_import_would_be_seen():

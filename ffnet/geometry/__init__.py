@@ -1,0 +1,29 @@
+"""Geometry: triangle meshes, what is inside them, and the surfaces of fields. Knows nothing of training."""
+
+from ffnet.geometry.distance import compare
+from ffnet.geometry.marching import extract
+from ffnet.geometry.mesh import FORMATS, Edges, Mesh, check_mesh_writable, edges, read_mesh, write_mesh
+from ffnet.geometry.placement import Placement, as_in_paper, in_box
+from ffnet.geometry.sampling import shares, surface_points, triangles
+from ffnet.geometry.shading import views
+from ffnet.geometry.winding import Winding
+
+__all__ = [
+    "FORMATS",
+    "Edges",
+    "Mesh",
+    "Placement",
+    "Winding",
+    "as_in_paper",
+    "check_mesh_writable",
+    "compare",
+    "edges",
+    "extract",
+    "in_box",
+    "read_mesh",
+    "shares",
+    "surface_points",
+    "triangles",
+    "views",
+    "write_mesh",
+]

@@ -1,0 +1,117 @@
+"""Triangle meshes between files and arrays."""
+
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ffnet.files import replacing
+
+FORMATS = (".ply", ".obj", ".stl", ".glb")
+# Twice a triangle's area over its longest edge squared, below which its three corners lie on a line.
+FLAT = 1e-12
+
+
+class Mesh(NamedTuple):
+    """Triangles, counter-clockwise when seen from outside."""
+
+    vertices: Float[np.ndarray, "v 3"]
+    faces: Int[np.ndarray, "f 3"]
+
+
+class Edges(NamedTuple):
+    """How far a mesh is from watertight: edges of one face only, and edges of more than two."""
+
+    open: int
+    crowded: int
+
+
+def read_mesh(path: Path) -> tuple[Mesh, int]:
+    """The mesh at ``path`` in its own coordinates, all bodies in one, and how many degenerate faces were dropped.
+
+    Vertices at the same place (the seams of textures, the corners of STL) are merged, so that what is closed is
+    closed here. Reads what trimesh reads; the nodes of a GLTF scene are put in their places.
+
+    Raises:
+        FileNotFoundError, IsADirectoryError, PermissionError: as ``open`` does.
+        ValueError: if the file is no mesh, is damaged, has no faces, or has vertices that are not finite.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file; expected a mesh")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder; expected a mesh")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path}: is empty; expected a mesh")
+    with path.open("rb"):  # what may not be read is said by open, not by a parser
+        pass
+    import trimesh
+
+    try:
+        loaded = trimesh.load_scene(path, process=False).to_mesh()
+        vertices, faces = np.asarray(loaded.vertices, np.float64), np.asarray(loaded.faces, np.int64)
+    except NotImplementedError as error:
+        known = ", ".join(sorted(trimesh.available_formats()))
+        raise ValueError(f"{path}: is not a mesh that trimesh can read; expected one of {known}") from error
+    except Exception as error:  # parsers of many formats, each with errors of its own
+        raise ValueError(f"{path}: damaged mesh, or none ({type(error).__name__}: {error})") from error
+    if len(faces) == 0:
+        raise ValueError(f"{path}: has no faces; expected a mesh of triangles, since points alone have no inside")
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        raise ValueError(f"{path}: damaged mesh (a face names a vertex that is not there)")
+    if broken := len(np.unique(faces[~np.isfinite(vertices[faces]).all(-1)])):
+        raise ValueError(f"{path}: has {broken} vertices that are not finite numbers")
+    mesh = cleaned(Mesh(vertices, faces))
+    if len(mesh.faces) == 0:
+        raise ValueError(f"{path}: all of its {len(faces)} faces are degenerate; expected triangles with an area")
+    return mesh, len(faces) - len(mesh.faces)
+
+
+def cleaned(mesh: Mesh) -> Mesh:
+    """``mesh`` with vertices at the same place merged, without faces on a line and without vertices of no face."""
+    used, faces = np.unique(mesh.faces, return_inverse=True)
+    # Sorted by one coordinate after the other; NumPy's own unique over rows compares them as bytes, slowly.
+    vertices = mesh.vertices[used] + 0.0  # -0.0 is 0.0
+    order = np.lexsort(vertices.T)
+    first = np.ones(len(order), bool)
+    first[1:] = (vertices[order[1:]] != vertices[order[:-1]]).any(-1)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.cumsum(first) - 1
+    vertices, faces = vertices[order[first]], place[faces.reshape(-1, 3)]
+    corners = vertices[faces]
+    edges = corners - np.roll(corners, 1, axis=1)
+    longest = np.square(edges).sum(-1).max(-1)
+    faces = faces[np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=-1) > FLAT * longest]
+    used, faces = np.unique(faces, return_inverse=True)
+    return Mesh(vertices[used], faces.reshape(-1, 3))
+
+
+def edges(mesh: Mesh) -> Edges:
+    """Counts the edges that keep ``mesh`` from being a closed surface."""
+    ends = np.sort(np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]]), axis=-1)
+    count = np.unique(ends[:, 0] * len(mesh.vertices) + ends[:, 1], return_counts=True)[1]
+    return Edges(int((count == 1).sum()), int((count > 2).sum()))
+
+
+def check_mesh_writable(path: Path) -> None:
+    """Finds out before a mesh is computed whether it can be written.
+
+    Raises:
+        ValueError: if the suffix names none of ``FORMATS``.
+        OSError: if the folder is missing or not writable.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise ValueError(f"output: expected a mesh's name that ends in {', '.join(FORMATS)}, got {path.name!r}")
+    if path.is_dir() or not path.parent.is_dir():
+        raise FileNotFoundError(f"output: {path.parent} is not a folder in which to write {path.name}")
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
+
+
+def write_mesh(mesh: Mesh, path: Path) -> None:
+    """Writes ``mesh`` in the format that the suffix names; the file is whole or absent."""
+    import trimesh
+
+    with replacing(path) as temporary:
+        trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(temporary, path.suffix[1:].lower())
