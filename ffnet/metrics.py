@@ -15,3 +15,14 @@ def psnr(mse: float) -> float:
     if mse < 0:
         raise ValueError(f"mse: expected a number of at least 0, got {mse}")
     return math.inf if mse == 0 else -10 * math.log10(mse)
+
+
+def iou(intersection: float, union: float) -> float:
+    """Intersection over union, from pooled counts; 1 if there is nothing in either.
+
+    Raises:
+        ValueError: if ``0 <= intersection <= union`` does not hold.
+    """
+    if not 0 <= intersection <= union:
+        raise ValueError(f"intersection: expected a number in [0, {union}], got {intersection}")
+    return intersection / union if union else 1.0

@@ -30,6 +30,12 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path_factory):
+    """Labelled points are not kept in the user's folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 @pytest.fixture
 def without_shape_checks():
     """For what Python-level checks would hide (ffnet's own errors) or break (a compiler's graph)."""
@@ -63,6 +69,21 @@ SMALL = (
     "model.hidden_features=16",
     "model.hidden_layers=1",
     "trainer.max_steps=20",
+    "trainer.accelerator=cpu",
+    "callbacks.scalars.every_n_steps=5",
+)
+# The same for a shape.
+SMALL_SHAPE = (
+    "dataset=occupancy",
+    "dataset.batch_size=256",
+    "dataset.pool=4096",
+    "dataset.scored_points=2000",
+    "encoder=positional",
+    "encoder.num_frequencies=2",
+    "model.hidden_features=16",
+    "model.hidden_layers=1",
+    "optimizer.lr=1e-2",
+    "trainer.max_steps=60",
     "trainer.accelerator=cpu",
     "callbacks.scalars.every_n_steps=5",
 )

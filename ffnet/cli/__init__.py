@@ -8,6 +8,7 @@ from typing import NoReturn
 COMMANDS = {
     "fit": "fit a signal: a picture, unless the overrides say otherwise; -m sweeps",
     "render": "draw a fitted field as a picture of any size",
+    "mesh": "give the surface of a fitted shape as a mesh",
     "evaluate": "score a checkpoint again",
 }
 
@@ -23,6 +24,8 @@ usage: ffnet COMMAND [OVERRIDES]
   ffnet fit -m encoder=identity,positional,gaussian seed=0,1,2
   ffnet fit resume=outputs/DATE/TIME               go on where a run stopped
   ffnet render checkpoint=outputs/DATE/TIME size=[2048,2048] output=large.png
+  ffnet fit dataset=occupancy dataset.path=bunny.obj
+  ffnet mesh checkpoint=outputs/DATE/TIME resolution=512 output=bunny.ply
 
 Overrides are Hydra's: key=value sets a value, group=option takes another config.
 `ffnet COMMAND --help` shows a command's settings, `ffnet --version` the version.

@@ -137,7 +137,9 @@ def finish(module: "Fitting", trainer: "Trainer", folder: Path, seconds: float) 
     field = module.to(device).field.eval()
     at_end = module.scored is not None and module.scored[0] == module.step
     scores = module.scored[1] if at_end and module.scored else evaluate(field, module.dataset)
-    picture = write_reconstruction(field, module.dataset.description(), folder, device)
+    reconstruction = write_reconstruction(field, module.dataset.description(), folder, device)
+    if reconstruction is not None:
+        scores = scores | module.dataset.compare(reconstruction)
     metrics = scores | {
         "steps": module.step,
         "seconds": module.seconds,
@@ -155,7 +157,8 @@ def finish(module: "Fitting", trainer: "Trainer", folder: Path, seconds: float) 
     log.info("")
     log.info("%s", ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
     log.info("%d steps in %.1f s of training, %.1f s in all", module.step, module.seconds, seconds)
-    log.info("wrote   %s", picture)
+    if reconstruction is not None:
+        log.info("wrote   %s", reconstruction)
     log.info("look    tensorboard --logdir %s", folder)
 
 

@@ -2,5 +2,6 @@
 
 from ffnet.datasets.base import Batch, Dataset
 from ffnet.datasets.image import ImageDataset
+from ffnet.datasets.occupancy import OccupancyDataset
 
-__all__ = ["Batch", "Dataset", "ImageDataset"]
+__all__ = ["Batch", "Dataset", "ImageDataset", "OccupancyDataset"]

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -65,6 +66,10 @@ class Dataset(nn.Module, ABC):
     def scores(self, totals: Float[Tensor, "parts s"]) -> dict[str, float]:
         """Figures from sums of ``statistics``; the first entry is the one to look at."""
 
+    def batch_scores(self, totals: Float[Tensor, "s"]) -> dict[str, float]:
+        """Figures of a training batch from the sum of its ``statistics``; the first entry is the one to look at."""
+        return self.scores(totals.expand(len(self.parts), -1))
+
     @abstractmethod
     def description(self) -> dict[str, Any]:
         """Plain values that a checkpoint keeps, enough to render the field without the dataset's file."""
@@ -73,6 +78,17 @@ class Dataset(nn.Module, ABC):
         """Pictures of the field to look at while it is trained, RGB in [0, 1]; none unless a dataset has some."""
         return {}
 
+    def compare(self, reconstruction: Path) -> dict[str, float]:
+        """Further figures, of the file into which a run has written its reconstruction."""
+        return {}
+
     def found(self) -> dict[str, Any]:
         """Arguments that a run's record shall hold as they turned out, such as an absolute path."""
         return {}
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        # A signal follows a module to its device and not to its type: bfloat16 would round it.
+        for name, tensor in self._buffers.items():
+            if tensor is not None:
+                self._buffers[name] = tensor.to(fn(tensor.new_empty(0)).device)
+        return self

@@ -29,6 +29,7 @@ class GaussianEncoder(Encoder):
         num_frequencies: rows of B; ``out_features`` is twice that.
         sigma: standard deviation of the frequencies in cycles per unit; one number, or one for each axis.
         seed: of the generator that draws B.
+        normalize: divide the features by their norm, ``sqrt(num_frequencies)`` (3D shapes in Tancik et al. 2020).
         dtype: type of B; torch's default type if None.
 
     Raises:
@@ -44,6 +45,7 @@ class GaussianEncoder(Encoder):
         num_frequencies: int = 256,
         sigma: float | Sequence[float] = 10.0,
         seed: int = 0,
+        normalize: bool = False,
         dtype: torch.dtype | None = None,
     ) -> None:
         positive_integer("in_features", in_features)
@@ -54,8 +56,10 @@ class GaussianEncoder(Encoder):
         for value in sigmas:
             positive("sigma", value)
         super().__init__(in_features, 2 * num_frequencies)
+        self.scale = num_frequencies**-0.5 if normalize else 1.0
         B = gaussian_frequencies(num_frequencies, sigmas, seed)
         self.register_buffer("B", B.to(torch.empty(0, dtype=dtype)))  # torch's default type and device
 
     def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
-        return sincos(project(coordinates, self.B)).to(coordinates.dtype)
+        features = sincos(project(coordinates, self.B)).to(coordinates.dtype)
+        return features if self.scale == 1 else self.scale * features

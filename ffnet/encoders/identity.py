@@ -11,11 +11,13 @@ class IdentityEncoder(Encoder):
 
     Args:
         in_features: number of coordinates d.
+        centred: ``2 x - 1`` instead of x (3D shapes in Tancik et al. 2020).
     """
 
-    def __init__(self, in_features: int) -> None:
+    def __init__(self, in_features: int, centred: bool = False) -> None:
         positive_integer("in_features", in_features)
         super().__init__(in_features, in_features)
+        self.centred = centred
 
     def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
-        return coordinates
+        return 2 * coordinates - 1 if self.centred else coordinates

@@ -33,6 +33,8 @@ class PositionalEncoder(Encoder):
         spacing: ``log``, ``linear``, or ``shifted_log``: ``2^linspace(0, s, num_frequencies) - 1`` with
             ``s = log2(max_frequency + 1)``, the variant in the code of Tancik et al. 2020.
         include_input: put the coordinates themselves in front of the features.
+        normalize: divide the features by their norm, the root of the number of sines (3D shapes in Tancik et al.
+            2020); the coordinates in front stay as they are.
         dtype: type of the buffer ``frequencies``; torch's default type if None.
 
     Raises:
@@ -50,6 +52,7 @@ class PositionalEncoder(Encoder):
         max_frequency: float | None = None,
         spacing: Spacing = "log",
         include_input: bool = False,
+        normalize: bool = False,
         dtype: torch.dtype | None = None,
     ) -> None:
         positive_integer("in_features", in_features)
@@ -66,6 +69,7 @@ class PositionalEncoder(Encoder):
             )
         super().__init__(in_features, in_features * (2 * num_frequencies + include_input))
         self.include_input = include_input
+        self.scale = (in_features * num_frequencies) ** -0.5 if normalize else 1.0
         if spacing == "shifted_log":
             frequencies = log_frequencies(num_frequencies, 1, max_frequency + 1) - 1
         elif spacing == "log":
@@ -80,4 +84,6 @@ class PositionalEncoder(Encoder):
     def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
         cycles = (coordinates.unsqueeze(-2) * self.frequencies.unsqueeze(-1)).flatten(-2)
         features = sincos(cycles).to(coordinates.dtype)
+        if self.scale != 1:
+            features = self.scale * features
         return torch.cat([coordinates, features], dim=-1) if self.include_input else features

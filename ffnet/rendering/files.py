@@ -45,7 +45,7 @@ def save_picture(pixels: np.ndarray, signal: dict[str, Any], path: Path) -> None
         picture.save(temporary)
 
 
-def write_reconstruction(
+def write_picture(
     field: Callable[[Tensor], Tensor],
     signal: dict[str, Any],
     folder: Path,

@@ -183,7 +183,7 @@ class Fitting(LightningModule):
         """Scores of the last training batch, by the dataset's own measure."""
         statistics = sum(self.dataset.statistics(*block).sum(0) for block in self.last)
         assert isinstance(statistics, Tensor)
-        return self.dataset.scores(statistics.expand(len(self.dataset.parts), -1))
+        return self.dataset.batch_scores(statistics)
 
     # Checkpoints
 

@@ -8,7 +8,9 @@ from ffnet.encoders import GaussianEncoder, GridEncoder, IdentityEncoder, Positi
 ENCODERS = {
     "identity": (IdentityEncoder, {"in_features": 2}),
     "identity in 3D": (IdentityEncoder, {"in_features": 3}),
+    "identity, centred": (IdentityEncoder, {"in_features": 3, "centred": True}),
     "positional": (PositionalEncoder, {"in_features": 2}),
+    "positional, normalised": (PositionalEncoder, {"in_features": 3, "num_frequencies": 4, "normalize": True}),
     "positional in 3D, with input": (
         PositionalEncoder,
         {"in_features": 3, "num_frequencies": 5, "include_input": True},
@@ -25,6 +27,7 @@ ENCODERS = {
     "positional, nerf-pytorch": (PositionalEncoder, {"in_features": 3, "min_frequency": 0.5 / math.pi}),
     "gaussian": (GaussianEncoder, {"in_features": 2}),
     "gaussian in 3D": (GaussianEncoder, {"in_features": 3, "num_frequencies": 16, "sigma": 3.0, "seed": 7}),
+    "gaussian, normalised": (GaussianEncoder, {"in_features": 3, "num_frequencies": 16, "normalize": True}),
     "grid": (GridEncoder, {"in_features": 2}),
     "grid in 1D, hashed": (GridEncoder, {"in_features": 1, "table_size": 64}),
     "grid in 2D, hashed": (GridEncoder, {"in_features": 2, "levels": 4, "table_size": 1024, "features_per_level": 3}),
