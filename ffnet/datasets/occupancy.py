@@ -81,11 +81,10 @@ class OccupancyDataset(Dataset):
         if placement not in get_args(Placed):
             raise ValueError(f"placement: expected one of {', '.join(get_args(Placed))}, got {placement!r}")
         for name, value, top in (("margin", margin, 0.45), ("near", near, 1), ("sigma", sigma, 1)):
-            if not isinstance(value, int | float) or not 0 <= value <= top:
-                raise ValueError(f"{name}: expected a number in [0, {top}], got {value!r}")
+            _check_number(name, value, top)
         for name, count in (("batch_size", batch_size), ("scored_points", scored_points), ("pool", pool)):
-            if not (type(count) is int and count >= 1) and (name, count) != ("pool", None):
-                raise ValueError(f"{name}: expected at least 1 point, got {count!r}")
+            if count is not None or name != "pool":
+                _check_count(name, count)
         self.path = (resource("data") / "knot.ply" if path is None else Path(path)).absolute()
         self.mesh, self.dropped = read_mesh(self.path)
         place = as_in_paper if placement == "paper" else lambda vertices: in_box(vertices, margin)
@@ -191,3 +190,13 @@ class OccupancyDataset(Dataset):
         ]
         closed = "not watertight" if open_ or crowded else "watertight"
         return ", ".join(filter(None, [self.path.name, f"{len(self.mesh.faces)} faces", closed, *faults]))
+
+
+def _check_number(name: str, value: Any, top: float) -> None:
+    if not isinstance(value, int | float) or not 0 <= value <= top:
+        raise ValueError(f"{name}: expected a number in [0, {top}], got {value!r}")
+
+
+def _check_count(name: str, value: Any) -> None:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{name}: expected at least 1 point, got {value!r}")

@@ -155,7 +155,7 @@ OTHERS = {
     "render a text": (["render", "checkpoint=text.ckpt"], "text.ckpt: "),
     "evaluate a picture": (["evaluate", "checkpoint=good.png"], "good.png: "),
     "evaluate from nowhere": (["evaluate", "checkpoint=nowhere"], "nowhere: no such file or folder"),
-    "unknown command": (["paint"], "unknown command 'paint'; expected one of fit, render, evaluate"),
+    "unknown command": (["paint"], "unknown command 'paint'; expected one of fit, render, mesh, evaluate"),
 }
 
 

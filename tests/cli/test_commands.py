@@ -246,10 +246,10 @@ def test_help_and_version(command):
     for argv in ([], ["--help"], ["-h"], ["help"]):
         code, out, _ = command(*argv)
         assert code == 0
-        assert all(name in out for name in ("fit", "render", "evaluate"))
+        assert all(name in out for name in ("fit", "render", "mesh", "evaluate"))
     code, out, _ = command("--version")
     assert (code, out) == (0, f"ffnet {ffnet.__version__}\n")
-    for name in ("fit", "render", "evaluate"):
+    for name in ("fit", "render", "mesh", "evaluate"):
         code, out, _ = command(name, "--help")
         assert code == 0
         assert f"ffnet {name}" in out

@@ -127,6 +127,17 @@ def test_sigma_count_must_match_the_axes():
         GaussianEncoder(3, sigma=[1.0, 2.0])
 
 
+@pytest.mark.parametrize("cls", [GaussianEncoder, PositionalEncoder])
+def test_normalised_features_have_a_norm_of_one_and_their_direction(cls):
+    x = torch.rand(50, 3, generator=torch.Generator().manual_seed(0))
+    features, plain = cls(3, 7, normalize=True)(x), cls(3, 7)(x)
+    torch.testing.assert_close(features, plain / plain.norm(dim=-1, keepdim=True))
+
+
+def test_a_centred_identity_covers_minus_one_to_one():
+    assert IdentityEncoder(3, centred=True)(torch.tensor([0.0, 0.25, 1.0])).tolist() == [-1, -0.5, 1]
+
+
 def test_identity_is_the_identity():
     x = torch.rand(5, 3)
     assert torch.equal(IdentityEncoder(3)(x), x)
