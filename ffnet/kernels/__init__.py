@@ -5,6 +5,16 @@ Torch only: encoders and models come in as callables and modules. A kernel is a 
 """
 
 from ffnet.kernels.activations import Dual, Erf, Quadrature, ReLU, Sin, dual
+from ffnet.kernels.elementary import (
+    Gaussian,
+    Kernel,
+    Linear,
+    Polynomial,
+    Product,
+    RandomFourierFeatures,
+    Sigmoid,
+    Sum,
+)
 from ffnet.kernels.grids import (
     circulant_eigenvalues,
     grid_points,
@@ -14,15 +24,28 @@ from ffnet.kernels.grids import (
     stationary_steps,
 )
 from ffnet.kernels.infinite import InfiniteMLP, squared_distances
+from ffnet.kernels.machines import Definiteness, KernelPCA, KernelRidge, definiteness
 
 __all__ = [
+    "Definiteness",
     "Dual",
     "Erf",
+    "Gaussian",
     "InfiniteMLP",
+    "Kernel",
+    "KernelPCA",
+    "KernelRidge",
+    "Linear",
+    "Polynomial",
+    "Product",
     "Quadrature",
+    "RandomFourierFeatures",
     "ReLU",
+    "Sigmoid",
     "Sin",
+    "Sum",
     "circulant_eigenvalues",
+    "definiteness",
     "dual",
     "grid_points",
     "is_periodic",
