@@ -10,10 +10,11 @@ from jaxtyping import install_import_hook
 import tests.typechecking  # noqa: F401 (named in the hook)
 
 with install_import_hook(
-    ["ffnet.encoders", "ffnet.models", "ffnet.datasets", "ffnet.rendering"], "tests.typechecking.check"
+    ["ffnet.encoders", "ffnet.models", "ffnet.datasets", "ffnet.rendering", "ffnet.kernels"], "tests.typechecking.check"
 ):
     import ffnet.datasets
     import ffnet.encoders
+    import ffnet.kernels
     import ffnet.models
     import ffnet.rendering  # noqa: F401
 

@@ -16,6 +16,7 @@ HEAVY = {"lightning", "hydra", "omegaconf", "torchvision", "tensorboard", "PIL"}
 ARROWS = {
     "encoders": (set(), {"torch", "jaxtyping"}),
     "models": ({"encoders"}, {"torch", "jaxtyping"}),
+    "kernels": (set(), {"torch", "jaxtyping"}),
     "metrics.py": (set(), set()),
     "resources.py": (set(), set()),
     "files.py": (set(), set()),
