@@ -4,8 +4,8 @@
     python benchmarks/recipes.py PICTURE... --seconds 60 --output benchmarks/recipes.json --plot docs/recipes.png
 
 ``plain`` is Adam at 1e-3 in a PyTorch loop in float32 with batches of 8192 pixels, for ``--seconds`` seconds.
-``adam`` and ``quality`` take the same steps of the same size with the same network; ``fast`` has another. All pixels are trained on
-and scored; the clock stands still while scores are computed.
+``adam`` and ``quality`` take the same steps of the same size with the same network; ``fast`` has another.
+All pixels are trained on and scored; the clock stands still while scores are computed.
 """
 
 import argparse
