@@ -10,12 +10,13 @@ from jaxtyping import install_import_hook
 import tests.typechecking  # noqa: F401 (named in the hook)
 
 with install_import_hook(
-    ["ffnet.encoders", "ffnet.models", "ffnet.geometry", "ffnet.datasets", "ffnet.rendering"],
+    ["ffnet.encoders", "ffnet.models", "ffnet.kernels", "ffnet.geometry", "ffnet.datasets", "ffnet.rendering"],
     "tests.typechecking.check",
 ):
     import ffnet.datasets
     import ffnet.encoders
     import ffnet.geometry
+    import ffnet.kernels
     import ffnet.models
     import ffnet.rendering  # noqa: F401
 

@@ -16,14 +16,19 @@ HEAVY = {"lightning", "hydra", "omegaconf", "torchvision", "tensorboard", "PIL",
 ARROWS = {
     "encoders": (set(), {"torch", "jaxtyping"}),
     "models": ({"encoders"}, {"torch", "jaxtyping"}),
+    "kernels": (set(), {"torch", "jaxtyping"}),
     "metrics.py": (set(), set()),
     "resources.py": (set(), set()),
     "files.py": (set(), set()),
+    "memory.py": (set(), set()),
     "checkpoint.py": ({"encoders", "models"}, {"torch"}),
     "geometry": ({"files"}, {"torch", "jaxtyping", "numpy", "trimesh", "igl"}),
     "datasets": ({"files", "geometry", "metrics", "resources"}, {"torch", "jaxtyping", "numpy", "PIL", "tqdm"}),
     "rendering": ({"datasets", "files", "geometry"}, {"torch", "jaxtyping", "numpy", "PIL"}),
-    "training": ({"checkpoint", "datasets", "files", "metrics", "models"}, {"torch", "jaxtyping", "lightning", "tqdm"}),
+    "training": (
+        {"checkpoint", "datasets", "files", "memory", "metrics", "models"},
+        {"torch", "jaxtyping", "lightning", "tqdm"},
+    ),
 }
 
 

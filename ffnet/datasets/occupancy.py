@@ -140,7 +140,7 @@ class OccupancyDataset(Dataset):
 
     def sample(self, generator: torch.Generator) -> Batch:
         if self.pool is not None:
-            return self.training_batch(self.draw(generator))
+            return super().sample(generator)
         coordinates = self.points(self.batch_size, self.near, self.sigma, generator)
         return Batch(coordinates, self.label(coordinates).float())
 

@@ -1,0 +1,74 @@
+"""Kernels, infinitely wide networks, the neural tangent kernel of finite ones, and the dynamics of training.
+
+Torch only: encoders and models come in as callables and modules. A kernel is a function of two sets of points,
+``(n, d), (m, d) -> (n, m)``.
+"""
+
+from ffnet.kernels.activations import Dual, Erf, Quadrature, ReLU, Sin, dual
+from ffnet.kernels.elementary import Gaussian, Kernel, Linear, Polynomial, Product, RandomFourierFeatures, Sigmoid, Sum
+from ffnet.kernels.empirical import as_matrix, empirical_ntk, empirical_ntk_per_output, empirical_ntk_trace
+from ffnet.kernels.grids import (
+    circulant_eigenvalues,
+    grid_points,
+    is_periodic,
+    is_stationary,
+    stationary_row,
+    stationary_steps,
+)
+from ffnet.kernels.infinite import InfiniteMLP, squared_distances
+from ffnet.kernels.jacobians import jacobian, jacobian_ntk
+from ffnet.kernels.layers import Layer, layers, layerwise_ntk
+from ffnet.kernels.linearized import Linearized
+from ffnet.kernels.machines import Definiteness, KernelPCA, KernelRidge, definiteness
+from ffnet.kernels.operators import JacobianOperator, LayerwiseOperator, ntk_operator
+from ffnet.kernels.solvers import GridKernel, Solution, conjugate_gradients
+from ffnet.kernels.spectra import Eigenpairs, effective_rank, eigenvalues, leading_eigenpairs
+
+__all__ = [
+    "Definiteness",
+    "Dual",
+    "Eigenpairs",
+    "Erf",
+    "Gaussian",
+    "GridKernel",
+    "InfiniteMLP",
+    "JacobianOperator",
+    "Kernel",
+    "KernelPCA",
+    "KernelRidge",
+    "Layer",
+    "LayerwiseOperator",
+    "Linear",
+    "Linearized",
+    "Polynomial",
+    "Product",
+    "Quadrature",
+    "RandomFourierFeatures",
+    "ReLU",
+    "Sigmoid",
+    "Sin",
+    "Solution",
+    "Sum",
+    "as_matrix",
+    "circulant_eigenvalues",
+    "conjugate_gradients",
+    "definiteness",
+    "dual",
+    "effective_rank",
+    "eigenvalues",
+    "empirical_ntk",
+    "empirical_ntk_per_output",
+    "empirical_ntk_trace",
+    "grid_points",
+    "is_periodic",
+    "is_stationary",
+    "jacobian",
+    "jacobian_ntk",
+    "layers",
+    "layerwise_ntk",
+    "leading_eigenpairs",
+    "ntk_operator",
+    "squared_distances",
+    "stationary_row",
+    "stationary_steps",
+]

@@ -1,0 +1,35 @@
+"""A model's first-order expansion in its parameters, as a model."""
+
+import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ffnet.kernels.jacobians import function_of, pushforward, trainable
+
+
+class Linearized(nn.Module):
+    """``f(x; theta_0) + J(x) delta`` (Lee et al. 2019, eq. 5): trained by gradient descent, its kernel never changes.
+
+    It trains ``delta``, which starts at 0; its own tangent kernel is that of ``model`` at the start. The model is
+    copied.
+
+    Args:
+        model: takes points (n, d) to values (n, c).
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        start = trainable(model)
+        self.names = list(start)
+        self.delta = nn.ParameterList([nn.Parameter(torch.zeros_like(p)) for p in start.values()])
+        self.start = copy.deepcopy(model).requires_grad_(False)
+
+    def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
+        function = function_of(self.start)
+        start = dict(self.start.named_parameters())
+        origin = {name: start[name] for name in self.names}
+        change = dict(zip(self.names, self.delta, strict=True))
+        value, slope = pushforward(lambda p: function(p, x), origin, change)
+        return value + slope

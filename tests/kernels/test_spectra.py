@@ -1,0 +1,120 @@
+"""Eigenvalues and solves, against dense ones."""
+
+import math
+
+import pytest
+import torch
+
+from ffnet.encoders import GaussianEncoder, PositionalEncoder
+from ffnet.kernels import (
+    Gaussian,
+    GridKernel,
+    InfiniteMLP,
+    as_matrix,
+    circulant_eigenvalues,
+    conjugate_gradients,
+    effective_rank,
+    eigenvalues,
+    empirical_ntk,
+    grid_points,
+    leading_eigenpairs,
+    ntk_operator,
+    stationary_row,
+    stationary_steps,
+)
+from tests.kernels.models import LAYERED, OTHERS, built, points
+
+
+@pytest.mark.parametrize("block", [1, 4])
+def test_lanczos_finds_the_leading_eigenvalues_of_a_network_s_kernel(block):
+    for make in (LAYERED["gaussian encoder, sigmoid"], OTHERS["layer used twice"]):
+        model, x = built(make), points(60)
+        matrix = as_matrix(empirical_ntk(model, x))
+        operator = ntk_operator(model, x, chunk=25)
+        found = leading_eigenpairs(operator, operator.size, 10, block=block, tolerance=1e-6)
+        torch.testing.assert_close(found.values, eigenvalues(matrix)[:10], rtol=1e-9, atol=1e-12)
+        errors = (matrix @ found.vectors - found.vectors * found.values).norm(dim=0)
+        assert (errors <= 1e-6 * found.values + 1e-12).all()
+        assert found.products < operator.size
+
+
+def test_repeated_eigenvalues_need_a_block():
+    row = stationary_row(InfiniteMLP(2, "relu", "ntk", encoder=PositionalEncoder(1, 3)).ntk, [64])
+    spectrum = torch.fft.rfft(row).real
+    operator = lambda v: torch.fft.irfft(torch.fft.rfft(v, dim=0) * spectrum[:, None], 64, dim=0)  # noqa: E731
+    wanted = circulant_eigenvalues(row).sort(descending=True).values[:9]
+    assert (wanted[1:3].diff().abs() < 1e-12).all()
+    found = leading_eigenpairs(operator, 64, 9, block=2, tolerance=1e-9).values
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=0)
+
+
+def test_lanczos_survives_a_kernel_of_low_rank():
+    features = torch.randn(40, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = leading_eigenpairs(lambda v: features @ (features.T @ v), 40, 5)
+    torch.testing.assert_close(found.values[:3], eigenvalues(features.T @ features))
+    assert found.values[3:].abs().max() < 1e-10
+    torch.testing.assert_close(found.vectors.T @ found.vectors, torch.eye(5, dtype=torch.float64))
+
+
+def test_lanczos_says_what_it_could_not_do():
+    matrix = torch.diag(torch.linspace(1, 2, 200, dtype=torch.float64))
+    with pytest.raises(RuntimeError, match="max_products"):
+        leading_eigenpairs(lambda v: matrix @ v, 200, 5, tolerance=1e-12, max_products=20)
+    with pytest.raises(ValueError, match="count"):
+        leading_eigenpairs(lambda v: matrix @ v, 200, 201)
+
+
+def test_effective_rank_of_known_spectra():
+    assert effective_rank(torch.ones(7)) == pytest.approx(7)
+    assert effective_rank(torch.tensor([5.0, 0.0, -1e-9])) == pytest.approx(1)
+
+
+GRIDS = {"1D": [24], "2D": [9, 14], "3D": [4, 5, 6]}
+
+
+@pytest.mark.parametrize("size", GRIDS.values(), ids=GRIDS)
+@pytest.mark.parametrize("name", ["gaussian", "ntk"])
+def test_products_and_solves_on_grids_agree_with_dense_ones(name, size):
+    d, count = len(size), math.prod(size)
+    encoder = GaussianEncoder(d, 32, 3.0)
+    kernel = Gaussian(0.2) if name == "gaussian" else InfiniteMLP(2, "relu", "ntk", encoder=encoder).ntk
+    matrix = kernel(grid_points(size), grid_points(size)) + 0.1 * torch.eye(count, dtype=torch.float64)
+    steps = stationary_steps(kernel, size, chunk=50)
+    assert steps.shape == tuple(2 * s for s in size)
+    grid = GridKernel(steps, ridge=0.1)
+    values = torch.randn(2, count, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(grid(values.view(2, *size)).flatten(1), values @ matrix)
+    found = grid.solve(values.view(2, *size), tolerance=1e-10)
+    assert (found.residuals <= 2e-10).all()
+    torch.testing.assert_close(found.x.flatten(1), torch.linalg.solve(matrix, values.T).T, atol=1e-7, rtol=1e-7)
+
+
+def test_a_periodic_kernel_is_its_own_preconditioner():
+    kernel = InfiniteMLP(2, "relu", "ntk", encoder=PositionalEncoder(2, 3)).ntk
+    grid = GridKernel(stationary_steps(kernel, [16, 16]), ridge=1e-3)
+    values = torch.randn(1, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(grid.precondition(grid(values)), values, atol=1e-9, rtol=0)
+    assert grid.solve(values).iterations <= 2
+
+
+def test_the_preconditioner_saves_iterations():
+    kernel = InfiniteMLP(3, "relu", "ntk", encoder=GaussianEncoder(1, 128, 5.0)).ntk
+    grid = GridKernel(stationary_steps(kernel, [512]))
+    values = torch.randn(1, 512, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert 3 * grid.solve(values).iterations < conjugate_gradients(grid, values).iterations
+
+
+def test_conjugate_gradients_tell_the_residual_they_reached():
+    matrix = torch.diag(torch.logspace(0, 6, 50, dtype=torch.float64))
+    b = torch.ones(1, 50, dtype=torch.float64)
+    found = conjugate_gradients(lambda v: v @ matrix, b, max_iterations=5)
+    assert found.iterations == 5
+    assert found.residuals.item() == pytest.approx(((b - found.x @ matrix).norm() / b.norm()).item())
+    assert found.residuals.item() > 1e-6
+
+
+def test_a_right_hand_side_of_zero_is_solved_beside_others():
+    matrix = torch.diag(torch.linspace(1, 9, 20, dtype=torch.float64))
+    b = torch.stack([torch.zeros(20, dtype=torch.float64), torch.ones(20, dtype=torch.float64)])
+    found = conjugate_gradients(lambda v: v @ matrix, b, tolerance=1e-12)
+    torch.testing.assert_close(found.x, b / matrix.diagonal())
