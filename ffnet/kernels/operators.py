@@ -72,18 +72,19 @@ class LayerwiseOperator:
 
     def _product(self, vector: Tensor) -> Tensor:
         parts = vector.view(-1, self.values).split(self.points)
-        weights: list[Tensor] = []
+        weights: list[Tensor] = [torch.zeros((), device=vector.device)] * len(self.chunks[0])
+        biases = list(weights)
         for found, part in zip(self.chunks, parts, strict=True):
             for h, layer in enumerate(found):
                 signal = torch.einsum("nc,nco->no", part, layer.signals)
-                if h == len(weights):
-                    weights.append(layer.inputs.T @ signal)
-                else:
-                    weights[h].addmm_(layer.inputs.T, signal)
+                weights[h] = weights[h] + layer.inputs.T @ signal
+                biases[h] = biases[h] + layer.bias * signal.sum(0)
         pushed = []
         for found in self.chunks:
-            changes = [layer.inputs @ weight for layer, weight in zip(found, weights, strict=True)]
-            rows = [torch.einsum("no,nco->nc", c, layer.signals) for c, layer in zip(changes, found, strict=True)]
+            rows = []
+            for layer, weight, bias in zip(found, weights, biases, strict=True):
+                change = torch.addmm(bias, layer.inputs, weight)
+                rows.append(torch.einsum("no,nco->nc", change, layer.signals))
             pushed.append(torch.stack(rows).sum(0))
         return torch.cat(pushed).flatten()
 
