@@ -9,6 +9,7 @@ COMMANDS = {
     "fit": "fit a signal: a picture, unless the overrides say otherwise; -m sweeps",
     "render": "draw a fitted field as a picture of any size",
     "evaluate": "score a checkpoint again",
+    "ntk": "the kernel of the network that fit would train: spectrum, decay times, predicted curve",
 }
 
 HELP = f"""\
