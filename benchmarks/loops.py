@@ -11,7 +11,9 @@ MSE, Adam) on the pixels [::2, ::2] of a 512x512 picture, all 65,536 in every st
 - dataloader: Lightning with a DataLoader over tensors, batches of 8192, steps counted by points;
 - ffnet: ``ffnet fit`` as it is set by default, with batches of all pixels.
 
-Beside them stands the time that the matrix products of one step take alone, in the type that ffnet chose.
+Beside them stands the time that the matrix products of one step take alone, in the type that ffnet chose, at the
+fastest of four block sizes. Each contender has a process of its own, so that none profits from another's settings;
+they take turns.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import itertools
 import json
 import logging
 import math
+import multiprocessing
 import platform
 import statistics
 import tempfile
@@ -34,6 +37,7 @@ from PIL import Image
 from torch import nn
 
 from ffnet.cli.fit import assemble
+from ffnet.memory import keep_freed_memory
 from ffnet.resources import resource
 
 SIZES = (512, 256, 256, 256, 3)
@@ -180,25 +184,40 @@ def ffnet() -> Callable[[int], float]:
     return run
 
 
-def products(dtype: torch.dtype) -> Callable[[int], float]:
-    """The matrix products of one step: forward, and back to weights and inputs, in blocks of 8192 points."""
-    block = 8192
-    layers = [
-        (torch.rand(block, i).to(dtype), torch.rand(o, i).to(dtype), torch.rand(block, o).to(dtype))
-        for i, o in itertools.pairwise(SIZES)
-    ]
+def products(dtype: torch.dtype = torch.bfloat16) -> Callable[[int], float]:
+    """The matrix products of one step: forward, and back to weights and inputs."""
+    keep_freed_memory()
+    layers = [[torch.rand(s).to(dtype) for s in ((16384, i), (o, i), (16384, o))] for i, o in itertools.pairwise(SIZES)]
 
-    def run(steps: int) -> float:
+    def step(points: int) -> float:
         start = time.perf_counter()
-        for _ in range(steps * POINTS // block):
+        for first in range(0, POINTS, points):
+            rows = slice(first % 16384, first % 16384 + points)
             for index, (x, w, g) in enumerate(layers):
-                x @ w.T
-                g.T @ x
+                x[rows] @ w.T
+                g[rows].T @ x[rows]
                 if index:
-                    g @ w
-        return (time.perf_counter() - start) / steps
+                    g[rows] @ w
+        return time.perf_counter() - start
 
-    return run
+    return lambda steps: min(sum(step(points) for _ in range(steps)) / steps for points in (2048, 4096, 8192, 16384))
+
+
+CONTENDERS = {"plain": plain, "dataloader": dataloader, "jax": jax_loop, "ffnet": ffnet, "products": products}
+
+
+def contend(name: str, pipe) -> None:
+    """A contender's process: takes a number of steps, answers with seconds a step and what ran."""
+    for logger in ("lightning.pytorch", "ffnet"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    try:
+        run = CONTENDERS[name]()
+    except ImportError:
+        pipe.send(None)
+        return
+    pipe.send(True)
+    while steps := pipe.recv():
+        pipe.send((run(steps), getattr(run, "precision", "")))
 
 
 if __name__ == "__main__":
@@ -207,22 +226,24 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
-    for name in ("lightning.pytorch", "ffnet"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    contenders = {"plain": plain(), "dataloader": dataloader(), "ffnet": ffnet()}
-    try:
-        contenders["jax"] = jax_loop()
-    except ImportError:
-        print("JAX is not installed; its row is left out")
-    contenders["products"] = products(torch.bfloat16)
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    for run in contenders.values():
-        run(2)
-    for _ in range(arguments.rounds):
-        for name, run in contenders.items():
-            times[name].append(run(arguments.steps * (6 if name == "ffnet" else 1)))
+    pipes, precision = {}, ""
+    spawn = multiprocessing.get_context("spawn")
+    for name in CONTENDERS:
+        ours, theirs = spawn.Pipe()
+        spawn.Process(target=contend, args=(name, theirs), daemon=True).start()
+        if ours.recv():
+            pipes[name] = ours
+        else:
+            print(f"{name} is not installed; its row is left out")
+    times: dict[str, list[float]] = {name: [] for name in pipes}
+    for round_ in range(arguments.rounds + 1):
+        for name, pipe in pipes.items():
+            pipe.send(arguments.steps * (6 if name == "ffnet" else 1))
+            seconds, said = pipe.recv()
+            precision = said or precision
+            if round_:  # the first round warms up
+                times[name].append(seconds)
     flops = 2 * POINTS * (3 * sum(i * o for i, o in itertools.pairwise(SIZES)) - SIZES[0] * SIZES[1])
-    precision = getattr(contenders["ffnet"], "precision", "")
     print(f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}, {precision}")
     rows = {}
     for name, values in times.items():

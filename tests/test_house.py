@@ -20,10 +20,14 @@ ARROWS = {
     "metrics.py": (set(), set()),
     "resources.py": (set(), set()),
     "files.py": (set(), set()),
+    "memory.py": (set(), set()),
     "checkpoint.py": ({"encoders", "models"}, {"torch"}),
     "datasets": ({"metrics", "resources"}, {"torch", "jaxtyping", "numpy", "PIL"}),
     "rendering": ({"datasets", "files"}, {"torch", "jaxtyping", "numpy", "PIL"}),
-    "training": ({"checkpoint", "datasets", "files", "metrics", "models"}, {"torch", "jaxtyping", "lightning", "tqdm"}),
+    "training": (
+        {"checkpoint", "datasets", "files", "memory", "metrics", "models"},
+        {"torch", "jaxtyping", "lightning", "tqdm"},
+    ),
 }
 
 

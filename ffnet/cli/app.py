@@ -17,6 +17,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from ffnet.memory import keep_freed_memory
 from ffnet.resources import resource
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def run(command: str, task: Task, argv: Sequence[str]) -> int:
 
     Errors print one line on stderr; with ``HYDRA_FULL_ERROR=1`` they print their traceback as well.
     """
+    keep_freed_memory()
     codes = [0]
 
     def watched(config: DictConfig) -> None:

@@ -27,7 +27,8 @@ class Dataset(nn.Module, ABC):
         out_features: number of values c at a point.
         batch_points: number of points in a training batch.
         training_points: how many points batches are drawn from, if they can be numbered and ``observe`` is
-            evaluation at these points; else None. A dataset with a number has ``draw`` and ``training_batch``.
+            evaluation at these points; else None. A dataset with a number has ``draw`` and ``training_batch``, one
+            without has ``sample``.
         parts: names of the sets of points that are scored apart.
     """
 
@@ -37,9 +38,12 @@ class Dataset(nn.Module, ABC):
     training_points: int | None
     parts: tuple[str, ...]
 
-    @abstractmethod
     def sample(self, generator: torch.Generator) -> Batch:
-        """A training batch, drawn on the dataset's device, which is also the generator's."""
+        """A training batch, drawn on the generator's device, which is also the dataset's."""
+        numbers = self.draw(generator)
+        return self.training_batch(
+            torch.arange(self.batch_points, device=generator.device) if numbers is None else numbers
+        )
 
     def draw(self, generator: torch.Generator) -> Int[Tensor, "n"] | None:
         """The numbers of the training points in a batch; None for all of them, in order."""

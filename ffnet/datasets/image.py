@@ -80,12 +80,6 @@ class ImageDataset(Dataset):
         points = (self.batch_size,)
         return torch.randint(self.training_points, points, generator=generator, device=self.pixels.device)
 
-    def sample(self, generator: torch.Generator) -> Batch:
-        numbers = self.draw(generator)
-        if numbers is not None:
-            return self.training_batch(numbers)
-        return self.training_batch(torch.arange(self.training_points, device=self.pixels.device))
-
     def training_batch(self, numbers: Int[Tensor, "n"]) -> Batch:
         """The training pixels with the given numbers, counted row by row."""
         rows = numbers.div(self.train_size[1], rounding_mode="floor")

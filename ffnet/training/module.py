@@ -3,7 +3,7 @@
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ffnet.checkpoint import FORMAT
 from ffnet.datasets import Batch, Dataset
+from ffnet.memory import keep_freed_memory
 from ffnet.models import Field
 from ffnet.training.engine import Engine
 
@@ -109,6 +110,7 @@ class Fitting(LightningModule):
         return itertools.repeat(0)
 
     def on_fit_start(self) -> None:
+        keep_freed_memory()
         self.generator = torch.Generator(device=self.device).manual_seed(self.seed)
         if self._generator_state is not None:
             if self._generator_state.shape == self.generator.get_state().shape:
@@ -129,7 +131,7 @@ class Fitting(LightningModule):
         loss_sum = torch.zeros((), device=self.device) if self.loss_sum is None else self.loss_sum
         for _ in range(steps):
             optimizer.zero_grad()  # type: ignore[union-attr]
-            loss, blocks = self._gradients(self._sample())
+            loss, blocks = self._gradients()
             optimizer.step()  # type: ignore[union-attr]
             if schedule is not None:
                 schedule.step()  # type: ignore[union-attr]
@@ -141,19 +143,28 @@ class Fitting(LightningModule):
         self.seconds_per_step = (time.perf_counter() - start) / steps
         self.seconds += time.perf_counter() - start
 
-    def _sample(self) -> Batch:
-        """A batch; with features in place of coordinates if there is a table."""
-        if self.table is None:
-            return self.dataset.sample(self.generator)
+    def _blocks(self, block: int) -> Iterator[Batch]:
+        """A training batch in blocks of so many points; with features in place of coordinates if there is a table."""
+        points = self.dataset.batch_points
+        if self.dataset.training_points is None:
+            batch = self.dataset.sample(self.generator)
+            yield from itertools.starmap(Batch, zip(*(part.split(block) for part in batch), strict=True))
+            return
         numbers = self.dataset.draw(self.generator)
-        return self.table if numbers is None else Batch(self.table.coordinates[numbers], self.table.targets[numbers])
+        for start in range(0, points, block):
+            end = min(start + block, points)
+            if self.table is not None:
+                rows = slice(start, end) if numbers is None else numbers[start:end]
+                yield Batch(self.table.coordinates[rows], self.table.targets[rows])
+            else:
+                every = torch.arange(start, end, device=self.device) if numbers is None else numbers[start:end]
+                yield self.dataset.training_batch(every)
 
-    def _gradients(self, batch: Batch) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """Adds the gradients of the batch's loss to the parameters; (loss, predictions and targets by block)."""
-        points = len(batch.targets)
-        block = self.engine.block(points, self.device)
+    def _gradients(self) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Adds the gradients of a batch's loss to the parameters; (loss, predictions and targets by block)."""
+        points = self.dataset.batch_points
         done, total = [], torch.zeros((), device=self.device)
-        for inputs, targets in zip(batch.coordinates.split(block), batch.targets.split(block), strict=True):
+        for inputs, targets in self._blocks(self.engine.block(points, self.device)):
             prediction = self.dataset.observe(self.function, inputs).float()
             loss = self.loss(prediction, targets)
             if len(targets) < points:  # the batch's mean is the blocks' means, weighted
