@@ -5,6 +5,14 @@ Torch only: encoders and models come in as callables and modules. A kernel is a 
 """
 
 from ffnet.kernels.activations import Dual, Erf, Quadrature, ReLU, Sin, dual
+from ffnet.kernels.dynamics import (
+    KernelDynamics,
+    decay_times,
+    frequency_eigenvalues,
+    largest_stable_rate,
+    nngp_posterior,
+    ntk_posterior,
+)
 from ffnet.kernels.elementary import Gaussian, Kernel, Linear, Polynomial, Product, RandomFourierFeatures, Sigmoid, Sum
 from ffnet.kernels.empirical import as_matrix, empirical_ntk, empirical_ntk_per_output, empirical_ntk_trace
 from ffnet.kernels.grids import (
@@ -34,6 +42,7 @@ __all__ = [
     "InfiniteMLP",
     "JacobianOperator",
     "Kernel",
+    "KernelDynamics",
     "KernelPCA",
     "KernelRidge",
     "Layer",
@@ -52,6 +61,7 @@ __all__ = [
     "as_matrix",
     "circulant_eigenvalues",
     "conjugate_gradients",
+    "decay_times",
     "definiteness",
     "dual",
     "effective_rank",
@@ -59,15 +69,19 @@ __all__ = [
     "empirical_ntk",
     "empirical_ntk_per_output",
     "empirical_ntk_trace",
+    "frequency_eigenvalues",
     "grid_points",
     "is_periodic",
     "is_stationary",
     "jacobian",
     "jacobian_ntk",
+    "largest_stable_rate",
     "layers",
     "layerwise_ntk",
     "leading_eigenpairs",
+    "nngp_posterior",
     "ntk_operator",
+    "ntk_posterior",
     "squared_distances",
     "stationary_row",
     "stationary_steps",

@@ -16,12 +16,14 @@ class Layer(NamedTuple):
     """What one linear layer does at n points.
 
     Attributes:
-        inputs: (n, fan_in), with a column of ones if the bias is trained; (n, 1) if the bias alone is.
+        inputs: (n, fan_in); (n, 0) if the weight is not trained.
         signals: (n, c, fan_out), the gradient of each of the network's c outputs to the layer's result.
+        bias: 1.0 if there is a bias that is trained, else 0.0.
     """
 
     inputs: Tensor
     signals: Tensor
+    bias: float
 
 
 @torch.enable_grad()
@@ -77,14 +79,12 @@ def _signals(outputs: Tensor, record: _Record) -> list[Layer]:
         torch.autograd.grad(output.sum(), results, retain_graph=True, materialize_grads=True)
         for output in outputs.unbind(-1)
     ]
-    return [
-        Layer(_inputs(layer, a), torch.stack([row[h] for row in rows], dim=1)) for h, (layer, a, _) in enumerate(record)
-    ]
-
-
-def _inputs(layer: nn.Linear, a: Tensor) -> Tensor:
-    columns = {"weight": a, "bias": torch.ones_like(a[:, :1])}
-    return torch.cat([columns[name] for name in _trained(layer)], dim=-1)
+    found = []
+    for h, (layer, a, _) in enumerate(record):
+        kinds = _trained(layer)
+        signals = torch.stack([row[h] for row in rows], dim=1)
+        found.append(Layer(a if "weight" in kinds else a[:, :0], signals, float("bias" in kinds)))
+    return found
 
 
 def _complete(model: nn.Module, outputs: Tensor, record: _Record) -> bool:
@@ -111,7 +111,7 @@ def layerwise_ntk(left: list[Layer], right: list[Layer], outputs: str) -> Float[
     """
     total: Tensor | None = None
     for one, other in zip(left, right, strict=True):
-        gram = one.inputs @ other.inputs.T
+        gram = one.inputs @ other.inputs.T + one.bias
         signals = torch.einsum(outputs, one.signals, other.signals)
         signals *= gram.reshape(gram.shape + (1,) * (signals.ndim - 2))
         total = signals if total is None else total.add_(signals)

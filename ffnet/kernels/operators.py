@@ -68,24 +68,24 @@ class LayerwiseOperator:
         self.points = chunk
 
     def __call__(self, vectors: Float[Tensor, "nc k"]) -> Float[Tensor, "nc k"]:
-        return torch.stack([self._product(v) for v in vectors.T], dim=-1)
-
-    def _product(self, vector: Tensor) -> Tensor:
-        parts = vector.view(-1, self.values).split(self.points)
-        weights: list[Tensor] = []
+        # All vectors go through a layer's numbers together: reading those from memory is what a product waits for.
+        count = vectors.shape[1]
+        parts = vectors.view(-1, self.values, count).split(self.points)
+        weights: list[Tensor] = [torch.zeros((), device=vectors.device)] * len(self.chunks[0])
+        biases = list(weights)
         for found, part in zip(self.chunks, parts, strict=True):
             for h, layer in enumerate(found):
-                signal = torch.einsum("nc,nco->no", part, layer.signals)
-                if h == len(weights):
-                    weights.append(layer.inputs.T @ signal)
-                else:
-                    weights[h].addmm_(layer.inputs.T, signal)
+                signal = torch.einsum("nck,nco->nko", part, layer.signals).flatten(1)
+                weights[h] = weights[h] + layer.inputs.T @ signal
+                biases[h] = biases[h] + layer.bias * signal.sum(0)
         pushed = []
         for found in self.chunks:
-            changes = [layer.inputs @ weight for layer, weight in zip(found, weights, strict=True)]
-            rows = [torch.einsum("no,nco->nc", c, layer.signals) for c, layer in zip(changes, found, strict=True)]
+            rows = []
+            for layer, weight, bias in zip(found, weights, biases, strict=True):
+                change = torch.addmm(bias, layer.inputs, weight).unflatten(1, (count, -1))
+                rows.append(torch.einsum("nko,nco->nck", change, layer.signals))
             pushed.append(torch.stack(rows).sum(0))
-        return torch.cat(pushed).flatten()
+        return torch.cat(pushed).flatten(0, 1)
 
 
 def ntk_operator(model: nn.Module, x: Float[Tensor, "n d"], chunk: int = 4096) -> JacobianOperator | LayerwiseOperator:

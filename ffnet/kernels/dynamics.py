@@ -1,0 +1,125 @@
+"""What gradient descent does to a network whose kernel does not change (Jacot et al. 2018, section 5; Lee et al. 2019,
+section 2.2).
+
+Everywhere ``rate`` is the learning rate times the loss's own factor: for a loss of ``0.5 * sum (f - y)^2`` the learning
+rate itself, for ``0.5 * mean`` that over the number of values, for ``torch.nn.MSELoss`` twice that.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+class KernelDynamics:
+    """Gradient flow and gradient descent on training points, and what they do elsewhere.
+
+    ``f(t) - y = exp(-rate Theta t) (f(0) - y)`` on the training points; at others
+    ``f(t) = f(0) + Theta_* Theta^-1 (I - exp(-rate Theta t)) (y - f(0))``. For discrete steps ``exp(-rate lambda t)``
+    becomes ``(1 - rate lambda)^t``. Along an eigenvector the error shrinks at its eigenvalue's pace; eigenvalues of
+    0 are allowed, and never learnt.
+
+    Args:
+        kernel: symmetric positive semi-definite; for networks with c outputs ``as_matrix`` of the full kernel.
+    """
+
+    def __init__(self, kernel: Float[Tensor, "n n"]) -> None:
+        values, vectors = torch.linalg.eigh(kernel)
+        self.eigenvalues = values.clamp(min=0)
+        self.vectors = vectors
+
+    def residual(
+        self, start: Float[Tensor, "n k"], time: float, rate: float, discrete: bool = False
+    ) -> Float[Tensor, "n k"]:
+        """``f(t) - y`` on the training points.
+
+        Args:
+            start: ``f(0) - y``, one signal a column.
+            time: of the flow, or the number of steps.
+            rate: see above.
+            discrete: gradient descent in steps instead of the flow.
+        """
+        return self.vectors @ (self.decay(time, rate, discrete)[:, None] * (self.vectors.T @ start))
+
+    def change(
+        self,
+        cross: Float[Tensor, "m n"],
+        start: Float[Tensor, "n k"],
+        time: float,
+        rate: float,
+        discrete: bool = False,
+    ) -> Float[Tensor, "m k"]:
+        """``f(t) - f(0)`` at other points, whose kernel with the training points is ``cross``; ``start`` as above."""
+        learnt = 1 - self.decay(time, rate, discrete)
+        if not discrete:
+            learnt = -torch.expm1(-rate * time * self.eigenvalues)
+        # (1 - exp(-rate lambda t)) / lambda, which is rate t at 0.
+        solvable = self.eigenvalues > 0
+        gain = torch.where(solvable, learnt / self.eigenvalues.where(solvable, 1), rate * time)
+        return -cross @ (self.vectors @ (gain[:, None] * (self.vectors.T @ start)))
+
+    def decay(self, time: float, rate: float, discrete: bool = False) -> Float[Tensor, "n"]:
+        """What is left of the error along each eigenvector, in the order of ``eigenvalues`` (rising)."""
+        if discrete:
+            return (1 - rate * self.eigenvalues) ** time
+        return torch.exp(-rate * time * self.eigenvalues)
+
+
+def largest_stable_rate(largest_eigenvalue: float) -> float:
+    """``2 / lambda_max``: above it gradient descent diverges along the first eigenvector; a ``rate`` as above."""
+    return 2 / largest_eigenvalue
+
+
+def decay_times(eigenvalues: Float[Tensor, "*n"], rate: float) -> Float[Tensor, "*n"]:
+    """Time, or steps, in which the error along an eigenvector falls to 1/e; infinite for eigenvalues of 0."""
+    return 1 / (rate * eigenvalues.clamp(min=0))
+
+
+def frequency_eigenvalues(kernel: Float[Tensor, "n n"]) -> Float[Tensor, "f"]:
+    """``v^H K v`` for the unit waves v of frequencies 0 to n // 2 on a regular grid of n points.
+
+    They are the eigenvalues if the kernel is circulant, and what the error of a wave begins to decay with if it is
+    not: there, waves mix.
+    """
+    n = len(kernel)
+    spectrum = torch.fft.ifft(torch.fft.fft(kernel, dim=0), dim=1)
+    return spectrum.diagonal().real[: n // 2 + 1]
+
+
+def nngp_posterior(
+    train: Float[Tensor, "n n"],
+    cross: Float[Tensor, "m n"],
+    test: Float[Tensor, "m m"],
+    targets: Float[Tensor, "n k"],
+    noise: float = 0.0,
+) -> tuple[Float[Tensor, "m k"], Float[Tensor, "m m"]]:
+    """(mean, covariance) at test points of a Gaussian process, whose observations have the variance ``noise``.
+
+    With an NNGP kernel: of infinitely wide networks of which only the last layer is trained, from all random starts.
+    """
+    gain = _gain(train, cross, noise)
+    return gain @ targets, test - gain @ cross.T
+
+
+def ntk_posterior(
+    ntk_train: Float[Tensor, "n n"],
+    ntk_cross: Float[Tensor, "m n"],
+    nngp_train: Float[Tensor, "n n"],
+    nngp_cross: Float[Tensor, "m n"],
+    nngp_test: Float[Tensor, "m m"],
+    targets: Float[Tensor, "n k"],
+    noise: float = 0.0,
+) -> tuple[Float[Tensor, "m k"], Float[Tensor, "m m"]]:
+    """(mean, covariance) over random starts of infinitely wide networks trained to the end (Lee et al. 2019, eq. 16).
+
+    Not the posterior of any Gaussian process: the starts have the NNGP's covariance, the NTK moves them.
+    ``noise`` is added to the NTK's diagonal: a ridge on the change of the weights.
+    """
+    gain = _gain(ntk_train, ntk_cross, noise)
+    mixed = gain @ nngp_cross.T
+    return gain @ targets, nngp_test + gain @ nngp_train @ gain.T - mixed - mixed.T
+
+
+def _gain(train: Tensor, cross: Tensor, noise: float) -> Tensor:
+    """``cross (train + noise I)^-1``."""
+    identity = torch.eye(len(train), dtype=train.dtype, device=train.device)
+    return torch.linalg.solve(train + noise * identity, cross.T).T

@@ -1,0 +1,238 @@
+"""Training, predicted: against reference values, matrix functions, and networks that are trained."""
+
+import json
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from ffnet.datasets import ImageDataset
+from ffnet.encoders import GaussianEncoder, PositionalEncoder
+from ffnet.kernels import (
+    InfiniteMLP,
+    KernelDynamics,
+    Linearized,
+    as_matrix,
+    circulant_eigenvalues,
+    decay_times,
+    empirical_ntk,
+    empirical_ntk_trace,
+    frequency_eigenvalues,
+    grid_points,
+    largest_stable_rate,
+    nngp_posterior,
+    ntk_posterior,
+    stationary_row,
+)
+from ffnet.metrics import psnr
+from tests.kernels.models import LAYERED, built, points
+from tests.kernels.wide import wide_mlp
+
+
+def matrix(n=8):
+    x = points(n)
+    return InfiniteMLP(2, "relu", "ntk", 1.5, 0.1).ntk(x), x
+
+
+@pytest.fixture
+def case(shared):
+    return json.loads((shared / "golden" / "ntk.json").read_text())
+
+
+@pytest.fixture
+def kernels(case):
+    flow = case["gradient_flow"]
+    train, test = (torch.tensor(v, dtype=torch.float64) for v in (case["inputs"], flow["test_inputs"]))
+    return InfiniteMLP(**flow["spec"]), train, test, torch.tensor(flow["targets"], dtype=torch.float64)[:, None]
+
+
+def test_gradient_flow_agrees_with_the_reference(case, kernels):
+    mlp, train, test, targets = kernels
+    dynamics, cross = KernelDynamics(mlp.ntk(train)), mlp.ntk(test, train)
+    rate = 1 / len(train)  # the reference's loss is a mean
+    for wanted in case["gradient_flow"]["predictions"]:
+        time = 1e9 if wanted["t"] is None else wanted["t"]
+        values = targets + dynamics.residual(-targets, time, rate)
+        elsewhere = dynamics.change(cross, -targets, time, rate)
+        for found, name in ((values, "train"), (elsewhere, "test")):
+            expected = torch.tensor(wanted[name], dtype=torch.float64)
+            torch.testing.assert_close(found[:, 0], expected, atol=1e-9, rtol=0)
+
+
+def test_posteriors_agree_with_the_reference(case, kernels):
+    mlp, train, test, targets = kernels
+    ntk = (mlp.ntk(train), mlp.ntk(test, train))
+    nngp = (mlp.nngp(train), mlp.nngp(test, train), mlp.nngp(test))
+    for found, name in (
+        (ntk_posterior(*ntk, *nngp, targets), "posterior_ntk"),
+        (nngp_posterior(*nngp, targets), "posterior_nngp"),
+    ):
+        wanted = case["gradient_flow"][name]
+        torch.testing.assert_close(found[0][:, 0], torch.tensor(wanted["mean"], dtype=torch.float64), atol=1e-9, rtol=0)
+        torch.testing.assert_close(found[1], torch.tensor(wanted["cov"], dtype=torch.float64), atol=1e-9, rtol=0)
+
+
+def test_the_flow_is_the_matrix_exponential():
+    kernel, _ = matrix()
+    start = points(8, seed=2)
+    found = KernelDynamics(kernel).residual(start, 3.0, 0.2)
+    torch.testing.assert_close(found, torch.linalg.matrix_exp(-0.6 * kernel) @ start)
+
+
+def test_discrete_steps_are_a_matrix_power_and_small_ones_the_flow():
+    kernel, _ = matrix()
+    start, dynamics = points(8, seed=2), KernelDynamics(kernel)
+    step = torch.eye(8, dtype=kernel.dtype) - 0.05 * kernel
+    wanted = torch.linalg.matrix_power(step, 7) @ start
+    torch.testing.assert_close(dynamics.residual(start, 7, 0.05, discrete=True), wanted)
+    fine = dynamics.residual(start, 35_000, 1e-5, discrete=True)
+    torch.testing.assert_close(fine, dynamics.residual(start, 7, 0.05), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_at_the_training_points_the_change_is_that_of_the_residual(discrete):
+    kernel, _ = matrix()
+    start, dynamics = points(8, seed=2), KernelDynamics(kernel)
+    change = dynamics.change(kernel, start, 9, 0.04, discrete)
+    torch.testing.assert_close(start + change, dynamics.residual(start, 9, 0.04, discrete))
+
+
+def test_eigenvalues_of_zero_are_never_learnt():
+    x = torch.tensor([[0.2, 0.1], [0.2, 0.1], [0.7, 0.9]], dtype=torch.float64)  # a point twice, with two targets
+    mlp = InfiniteMLP(1, "relu", "ntk")
+    start = torch.tensor([[1.0], [-1.0], [0.5]], dtype=torch.float64)
+    dynamics = KernelDynamics(mlp.ntk(x))
+    end = dynamics.residual(start, 1e6, 1.0)
+    torch.testing.assert_close(end, torch.tensor([[1.0], [-1.0], [0.0]], dtype=torch.float64), atol=1e-6, rtol=0)
+    assert dynamics.change(mlp.ntk(x[2:] + 0.1, x), start, 1e6, 1.0).isfinite().all()
+
+
+def test_gradient_descent_on_the_linearised_network_is_predicted_to_the_digit():
+    model, x, new = built(LAYERED["relu"]), points(7), points(3, 1)
+    linear, targets, lr = Linearized(model), points(7, 2, d=3), 0.02
+    theta = as_matrix(empirical_ntk(model, x))
+    cross = as_matrix(empirical_ntk(model, new, x))
+    rate = 2 * lr / targets.numel()  # torch's MSELoss
+    start = (model(x) - targets).detach().reshape(-1, 1)
+    optimizer = torch.optim.SGD(linear.parameters(), lr=lr)
+    for _ in range(12):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(linear(x), targets).backward()
+        optimizer.step()
+    dynamics = KernelDynamics(theta)
+    residual = dynamics.residual(start, 12, rate, discrete=True).view(7, 3)
+    torch.testing.assert_close(linear(x).detach() - targets, residual)
+    change = dynamics.change(cross, start, 12, rate, discrete=True).view(3, 3)
+    torch.testing.assert_close((linear(new) - model(new)).detach(), change)
+
+
+def test_the_largest_stable_rate_is_where_descent_turns_over():
+    kernel, _ = matrix()
+    dynamics, start = KernelDynamics(kernel), points(8, seed=2)
+    rate = largest_stable_rate(dynamics.eigenvalues.max().item())
+    below = dynamics.residual(start, 4000, 0.99 * rate, discrete=True)
+    above = dynamics.residual(start, 4000, 1.01 * rate, discrete=True)
+    assert below.norm() < start.norm() < above.norm()
+
+
+def test_waves_are_eigenvectors_of_a_circulant_kernel():
+    kernel = InfiniteMLP(2, "relu", "ntk", encoder=PositionalEncoder(1, 3)).ntk
+    x = grid_points([32])
+    found = frequency_eigenvalues(kernel(x))
+    torch.testing.assert_close(found, circulant_eigenvalues(stationary_row(kernel, [32]))[:17])
+    wave = torch.cos(2 * math.pi * 5 * x)
+    time = decay_times(found, 0.1)[5].item()
+    end = KernelDynamics(kernel(x)).residual(wave, time, 0.1)
+    torch.testing.assert_close(end, wave / math.e, atol=1e-12, rtol=0)
+
+
+def test_without_an_encoding_high_frequencies_take_longer():
+    x = grid_points([64])
+    plain = frequency_eigenvalues(InfiniteMLP(3, "relu", "ntk", 1.4, 0.1).ntk(x))
+    narrow, wide = (
+        frequency_eigenvalues(InfiniteMLP(3, "relu", "ntk", 1.4, encoder=GaussianEncoder(1, 256, sigma)).ntk(x))
+        for sigma in (2.0, 10.0)
+    )
+    ratio = lambda values: (decay_times(values, 1.0)[16] / decay_times(values, 1.0)[1]).item()  # noqa: E731
+    assert ratio(plain) > 3 * ratio(narrow) > 9 * ratio(wide)
+
+
+def test_the_distance_from_the_infinite_kernel_falls_with_the_root_of_the_width():
+    x = points(16, d=3)
+    infinite = InfiniteMLP(2, "relu", "ntk", 2**0.5).ntk(x)
+    widths, means = (64, 128, 256, 512, 1024, 2048), []
+    for width in widths:
+        draws = [empirical_ntk_trace(wide_mlp(3, width, 2, seed), x) for seed in range(6 if width > 512 else 12)]
+        means.append(sum((k - infinite).norm() / infinite.norm() for k in draws) / len(draws))
+    logs = torch.tensor(widths).double().log(), torch.stack(means).log()
+    slope = torch.cov(torch.stack(logs))[0, 1] / logs[0].var()
+    assert slope.item() == pytest.approx(-0.5, abs=0.1)
+
+
+def test_outputs_of_random_networks_have_the_nngp_covariance():
+    x, count = points(4, d=3), 2000
+    infinite = InfiniteMLP(2, "relu", "ntk", 2**0.5).nngp(x)
+    with torch.no_grad():
+        outputs = torch.stack([wide_mlp(3, 256, 2, seed)(x)[:, 0] for seed in range(count)])
+    products = outputs[:, :, None] * outputs[:, None, :]
+    error = (products.mean(0) - infinite) / (products.std(0) / count**0.5)
+    # Ten distinct entries, highly correlated: 3.5 standard errors leave a chance of 0.5 % at most.
+    assert error.abs().max() < 3.5
+    assert error.square().mean().sqrt() < 2
+
+
+def test_lazy_training_moves_kernel_and_weights_less_with_width():
+    x = points(16, d=3)
+    y = torch.sin(4 * x[:, :1])
+    drifts, motions, widths = [], [], (64, 256, 1024)
+    for width in widths:
+        model = wide_mlp(3, width, 2, seed=0)
+        start = empirical_ntk_trace(model, x)
+        weights = [p.detach().clone() for p in model.parameters()]
+        rate = 0.5 / torch.linalg.eigvalsh(start)[-1].item()
+        for _ in range(100):
+            model.zero_grad()
+            (0.5 * (model(x) - y).square().sum()).backward()
+            with torch.no_grad():
+                for p in model.parameters():
+                    p -= rate * p.grad
+        drifts.append(((empirical_ntk_trace(model, x) - start).norm() / start.norm()).item())
+        moved = sum((p - w).square().sum() for p, w in zip(model.parameters(), weights, strict=True))
+        motions.append((moved / sum(w.square().sum() for w in weights)).sqrt().item())
+    for values, low, high in ((drifts, -1.1, -0.35), (motions, -1.15, -0.8)):
+        slope = math.log(values[-1] / values[0]) / math.log(widths[-1] / widths[0])
+        assert low < slope < high, values
+
+
+def signals():
+    """Five signals of 64 values in [0, 1], one of them a row of a photograph."""
+    x = grid_points([64])
+    noise = torch.randn(64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    frequency = torch.arange(33, dtype=torch.float64).clamp(min=1)
+    found = {
+        "wave": torch.sin(2 * math.pi * 2 * x),
+        "step": (x > 0.4).double(),
+        "ramp": x,
+        "power law": torch.fft.irfft(torch.fft.rfft(noise) / frequency, 64)[:, None],
+        "photograph": ImageDataset(size=64).pixels[32, :, :1].double(),
+    }
+    return {name: (y - y.min()) / (y.max() - y.min()) for name, y in found.items()}
+
+
+@pytest.mark.parametrize("name", ["wave", "step", "ramp", "power law", "photograph"])
+def test_predicted_psnr_of_a_wide_network_is_within_a_decibel_for_fifty_steps(name):
+    x, y = grid_points([64]), signals()[name]
+    encoder = GaussianEncoder(1, 64, 3.0, dtype=torch.float64)
+    features, model = encoder(x), wide_mlp(128, 1024, 2, seed=0)
+    start = (model(features) - y).detach()
+    dynamics = KernelDynamics(as_matrix(empirical_ntk(model, features)))
+    rate = 0.5 * largest_stable_rate(dynamics.eigenvalues.max().item())
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    for step in range(1, 51):
+        optimizer.zero_grad()
+        (0.5 * (model(features) - y).square().sum()).backward()
+        optimizer.step()
+        predicted = dynamics.residual(start, step, rate, discrete=True).square().mean().item()
+        trained = (model(features) - y).square().mean().item()
+        assert abs(psnr(predicted) - psnr(trained)) < 1, step
