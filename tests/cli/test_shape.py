@@ -112,7 +112,7 @@ def test_the_default_is_the_bundled_knot_with_grid_features(command, tmp_path):
 
 def test_a_field_without_a_surface_leaves_no_mesh_and_says_so(command, tmp_path, path):
     arguments = ["trainer.max_steps=1", "optimizer.lr=1e-12", "model.initialization=torch", "hydra.run.dir=run"]
-    code, out, _ = command("fit", *SMALL_SHAPE, f"dataset.path={path}", *arguments)
+    code, _, _ = command("fit", *SMALL_SHAPE, f"dataset.path={path}", *arguments)
     assert code == 0
     contents = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     for value in contents["state_dict"].values():
