@@ -30,7 +30,7 @@ class Steps(Callback):
 @pytest.mark.parametrize(
     ("signal", "batch_size"),
     [*[(signal, 64) for signal in SIGNALS], (picture, None)],
-    ids=lambda value: str(value)[:24],
+    ids=lambda value: getattr(value, "__name__", None),
 )
 def test_is_the_plain_loop_bit_for_bit(tmp_path, signal, batch_size):
     module = fitting(signal, batch_size=batch_size)
