@@ -1,7 +1,12 @@
 """Every test runs with the shapes in ffnet's signatures checked at each call."""
 
 import io
+import os
 from pathlib import Path
+
+# Workers side by side share the cores: with more than one thread each they would wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 import jaxtyping
 import pytest
