@@ -84,6 +84,7 @@ SMALL_SHAPE = (
     "dataset.batch_size=256",
     "dataset.pool=4096",
     "dataset.scored_points=2000",
+    "dataset.resolution=48",
     "encoder=positional",
     "encoder.num_frequencies=2",
     "model.hidden_features=16",

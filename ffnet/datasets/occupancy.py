@@ -32,7 +32,7 @@ Placed = Literal["box", "paper"]
 # Near-surface points are scored this far off: 0.01 of the box's half, as in Tancik et al. 2020.
 SCORED_SIGMA = 0.005
 SCORED_SEED = 2020
-# Cells along an axis of the surface that is shown while training.
+# Most cells along an axis of the surface that is shown while training.
 VIEW_RESOLUTION = 128
 
 
@@ -51,6 +51,7 @@ class OccupancyDataset(Dataset):
         pool: draw the batches from so many points, which are labelled once and kept in the user's cache folder;
             None draws and labels new points in every step.
         scored_points: points of each kind, uniform and near the surface, that are scored, the same in every run.
+        resolution: cells along an axis of the mesh that a run writes at its end.
 
     Raises:
         OSError: if the file cannot be read.
@@ -76,6 +77,7 @@ class OccupancyDataset(Dataset):
         batch_size: int = 8192,
         pool: int | None = None,
         scored_points: int = 2**18,
+        resolution: int = 256,
     ) -> None:
         super().__init__()
         if placement not in get_args(Placed):
@@ -85,6 +87,8 @@ class OccupancyDataset(Dataset):
         for name, count in (("batch_size", batch_size), ("scored_points", scored_points), ("pool", pool)):
             if count is not None or name != "pool":
                 _check_count(name, count)
+        if type(resolution) is not int or resolution < 2:
+            raise ValueError(f"resolution: expected a whole number of at least 2 cells, got {resolution!r}")
         self.path = (resource("data") / "knot.ply" if path is None else Path(path)).absolute()
         self.mesh, self.dropped = read_mesh(self.path)
         place = as_in_paper if placement == "paper" else lambda vertices: in_box(vertices, margin)
@@ -96,6 +100,7 @@ class OccupancyDataset(Dataset):
         self.winding = Winding(placed)
         self.in_features, self.out_features = 3, 1
         self.near, self.sigma, self.batch_size = near, sigma, batch_size
+        self.resolution = resolution
         self.training_points, self.batch_points = pool, batch_size
         corners = triangles(placed)
         ends = placed.vertices if placement == "paper" else np.array([[0.0] * 3, [1.0] * 3])
@@ -167,6 +172,7 @@ class OccupancyDataset(Dataset):
             "scale": self.placement.scale,
             "centre": list(self.placement.centre),
             "bounds": self.bounds.tolist(),
+            "resolution": self.resolution,
         }
 
     def found(self) -> dict[str, Any]:
@@ -178,7 +184,7 @@ class OccupancyDataset(Dataset):
 
     def views(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, Float[Tensor, "h w 3"]]:
         """``reconstruction``: the surface from three directions, each half of ``max_side`` wide."""
-        mesh = extract(field, VIEW_RESOLUTION, device=self.bounds.device)
+        mesh = extract(field, min(VIEW_RESOLUTION, self.resolution), device=self.bounds.device)
         return {"reconstruction": torch.from_numpy(views(mesh, max(1, max_side // 2))).float()}
 
     def extra_repr(self) -> str:

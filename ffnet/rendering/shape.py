@@ -15,8 +15,7 @@ from ffnet.geometry import Mesh, Placement, edges, extract, views, write_mesh
 
 log = logging.getLogger(__name__)
 
-# Cells along an axis, and pixels along a view's side, of what every run writes at its end.
-RESOLUTION = 256
+# Pixels along a view's side.
 VIEW_SIDE = 512
 
 
@@ -59,7 +58,7 @@ def write_shape(
 ) -> Path | None:
     """Writes ``folder/reconstruction.ply`` and three shaded views of it, ``views.png``; None without a surface."""
     try:
-        mesh = surface(field, signal, RESOLUTION, device=device)
+        mesh = surface(field, signal, signal["resolution"], device=device)
     except ValueError as error:
         log.warning("no mesh is written: %s", error)
         return None

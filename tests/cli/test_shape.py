@@ -102,7 +102,13 @@ def test_resume_goes_on_to_the_bits_of_a_run_that_did_not_stop(command, fitted, 
 
 
 def test_the_default_is_the_bundled_knot_with_grid_features(command, tmp_path):
-    small = ["dataset.pool=20000", "dataset.scored_points=2000", "trainer.max_steps=80", "trainer.accelerator=cpu"]
+    small = [
+        "dataset.pool=20000",
+        "dataset.scored_points=2000",
+        "dataset.resolution=32",
+        "trainer.max_steps=80",
+        "trainer.accelerator=cpu",
+    ]
     code, out, err = command("fit", "dataset=occupancy", *small, "hydra.run.dir=run")
     assert (code, err) == (0, ""), (out, err)
     assert "knot.ply" in out
@@ -221,7 +227,13 @@ def test_the_experiment_sets_the_papers_protocol(capsys, encoder):
 
 
 def test_the_experiment_runs_and_resumes(command, tmp_path, path):
-    small = ["dataset.batch_size=200", "dataset.scored_points=500", "model.hidden_features=8", "trainer.max_steps=4"]
+    small = [
+        "dataset.batch_size=200",
+        "dataset.scored_points=500",
+        "dataset.resolution=32",
+        "model.hidden_features=8",
+        "trainer.max_steps=4",
+    ]
     arguments = [*small, f"dataset.path={path}", "trainer.accelerator=cpu", "hydra.run.dir=run"]
     code, out, err = command("fit", "experiment=tancik2020/shape", *arguments)
     assert (code, err) == (0, ""), (out, err)

@@ -8,7 +8,13 @@ from PIL import Image
 
 from ffnet.rendering import in_own_coordinates, surface, write_reconstruction
 
-SIGNAL = {"kind": "shape", "scale": 0.5, "centre": [10.0, -20.0, 5.0], "bounds": [[0.0] * 3, [1.0] * 3]}
+SIGNAL = {
+    "kind": "shape",
+    "scale": 0.5,
+    "centre": [10.0, -20.0, 5.0],
+    "bounds": [[0.0] * 3, [1.0] * 3],
+    "resolution": 64,
+}
 
 
 def ball(x):
@@ -36,7 +42,7 @@ def test_a_surface_that_leaves_the_box_is_announced(caplog):
 
 
 def test_a_run_leaves_a_mesh_and_views(tmp_path):
-    path = write_reconstruction(ball, SIGNAL, tmp_path)
+    path = write_reconstruction(ball, SIGNAL | {"resolution": 256}, tmp_path)
     assert path == tmp_path / "reconstruction.ply"
     assert trimesh.load_mesh(path).volume == pytest.approx(4 / 3 * np.pi * 0.6**3, rel=1e-3)
     with Image.open(tmp_path / "views.png") as picture:
