@@ -87,12 +87,12 @@ SMALL_SHAPE = (
     "dataset.resolution=48",
     "encoder=positional",
     "encoder.num_frequencies=2",
-    "model.hidden_features=16",
+    "model.hidden_features=32",
     "model.hidden_layers=1",
     "optimizer.lr=1e-2",
-    "trainer.max_steps=60",
+    "trainer.max_steps=300",
     "trainer.accelerator=cpu",
-    "callbacks.scalars.every_n_steps=5",
+    "callbacks.scalars.every_n_steps=100",
 )
 
 

@@ -36,7 +36,7 @@ def labelled_pool(dataset: "OccupancyDataset", count: int) -> tuple[Tensor, Tens
     key.update(dataset.winding.mesh.faces.tobytes())
     path = cache_folder() / f"pool-{key.hexdigest()[:32]}.npz"
     try:
-        with np.load(path) as kept:
+        with path.open("rb") as file, np.load(file) as kept:
             return torch.from_numpy(kept["points"]), torch.from_numpy(kept["labels"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there, or damaged
         pass

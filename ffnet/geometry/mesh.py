@@ -12,6 +12,8 @@ from ffnet.files import replacing
 FORMATS = (".ply", ".obj", ".stl", ".glb")
 # Twice a triangle's area over its longest edge squared, below which its three corners lie on a line.
 FLAT = 1e-12
+# Coordinates whose squares, products and sums stay numbers.
+LARGEST = 1e100
 
 
 class Mesh(NamedTuple):
@@ -62,6 +64,8 @@ def read_mesh(path: Path) -> tuple[Mesh, int]:
         raise ValueError(f"{path}: damaged mesh (a face names a vertex that is not there)")
     if broken := len(np.unique(faces[~np.isfinite(vertices[faces]).all(-1)])):
         raise ValueError(f"{path}: has {broken} vertices that are not finite numbers")
+    if (farthest := np.abs(vertices[faces]).max()) > LARGEST:
+        raise ValueError(f"{path}: has coordinates of {farthest:.1g}; expected at most {LARGEST:.0g}")
     mesh = cleaned(Mesh(vertices, faces))
     if len(mesh.faces) == 0:
         raise ValueError(f"{path}: all of its {len(faces)} faces are degenerate; expected triangles with an area")

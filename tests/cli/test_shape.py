@@ -106,7 +106,7 @@ def test_the_default_is_the_bundled_knot_with_grid_features(command, tmp_path):
         "dataset.pool=20000",
         "dataset.scored_points=2000",
         "dataset.resolution=32",
-        "trainer.max_steps=80",
+        "trainer.max_steps=200",
         "trainer.accelerator=cpu",
     ]
     code, out, err = command("fit", "dataset=occupancy", *small, "hydra.run.dir=run")
