@@ -121,8 +121,8 @@ def _short(target: str) -> str:
 
 
 def _keep_quiet() -> None:
-    """Lightning announces what it found and gives hints; here the run says in its own lines what matters."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
+    """Libraries announce what they found and give hints; here the run says in its own lines what matters."""
+    for name in ("lightning.pytorch", "lightning.fabric", "matplotlib"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module=r"lightning\.")  # such as its use of what torch deprecates
 
