@@ -12,22 +12,26 @@ from ffnet.cli import main
 from tests.conftest import SMALL, SMALL_SHAPE
 
 
-@pytest.fixture
-def path(tmp_path):
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
     """An egg away from the origin, standing upright on its thick end."""
     body = trimesh.creation.icosphere(4)
     body.vertices *= [1, 1.4, 1]
     body.vertices[:, [0, 2]] *= (1 - 0.2 * body.vertices[:, 1:2]).clip(0)
     body.apply_translation([50, 0, -7])
-    body.export(tmp_path / "egg.obj")
-    return tmp_path / "egg.obj"
+    file = tmp_path_factory.mktemp("egg") / "egg.obj"
+    body.export(file)
+    return file
 
 
-@pytest.fixture
-def fitted(command, tmp_path, path):
-    code, out, err = command("fit", *SMALL_SHAPE, f"dataset.path={path}", "hydra.run.dir=run")
-    assert (code, err) == (0, ""), (out, err)
-    return tmp_path / "run"
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory, path):
+    """The egg's run; no test changes it."""
+    folder = tmp_path_factory.mktemp("fitted") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder.parent))
+        assert main(["fit", *SMALL_SHAPE, f"dataset.path={path}", f"hydra.run.dir={folder}"]) == 0
+    return folder
 
 
 def metrics(run):
@@ -84,13 +88,13 @@ def test_evaluate_gives_the_same_score(command, fitted):
     assert json.loads(out) == {name: found[name] for name in ("iou_surface", "iou_uniform")}
 
 
-def test_resume_goes_on_to_the_bits_of_a_run_that_did_not_stop(command, fitted, tmp_path, path):
+def test_resume_goes_on_to_the_bits_of_a_run_that_did_not_stop(command, tmp_path, path):
     constant = ["schedule=constant"]
-    for name, steps in (("whole", 90), ("part", 60)):
+    for name, steps in (("whole", 30), ("part", 20)):
         small = [o for o in SMALL_SHAPE if "max_steps" not in o]
         arguments = [*small, *constant, f"dataset.path={path}", f"trainer.max_steps={steps}", f"hydra.run.dir={name}"]
         assert command("fit", *arguments)[0] == 0
-    assert command("fit", "resume=part", "trainer.max_steps=90")[0] == 0
+    assert command("fit", "resume=part", "trainer.max_steps=30")[0] == 0
     whole, part = (
         torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
         for name in ("whole", "part")
@@ -103,10 +107,10 @@ def test_resume_goes_on_to_the_bits_of_a_run_that_did_not_stop(command, fitted, 
 
 def test_the_default_is_the_bundled_knot_with_grid_features(command, tmp_path):
     small = [
-        "dataset.pool=20000",
+        "dataset.pool=200000",
         "dataset.scored_points=2000",
         "dataset.resolution=32",
-        "trainer.max_steps=200",
+        "trainer.max_steps=150",
         "trainer.accelerator=cpu",
     ]
     code, out, err = command("fit", "dataset=occupancy", *small, "hydra.run.dir=run")
