@@ -1,14 +1,16 @@
-"""A sweep: its folder's record."""
+"""A sweep: its folder's record, and its end."""
 
 from pathlib import Path
+from typing import Any
 
-from omegaconf import OmegaConf
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 
 def recorded(folder: Path) -> list[str] | None:
-    """The overrides of the sweep in ``folder``, as they were given; None if there is no sweep.
+    """The overrides of the sweep in ``folder``, as they were given but for ``resume``; None if there is no sweep.
 
     Raises:
         ValueError: if its record is damaged.
@@ -17,9 +19,10 @@ def recorded(folder: Path) -> list[str] | None:
     if not record.is_file():
         return None
     try:
-        return list(OmegaConf.load(record).hydra.overrides.task)
+        overrides = list(OmegaConf.load(record).hydra.overrides.task)
     except (YAMLError, OmegaConfBaseException, ValueError, AttributeError, TypeError) as error:
         raise ValueError(f"{record}: damaged record of a sweep") from error
+    return [override for override in overrides if not override.startswith("resume=")]
 
 
 def jobs(folder: Path) -> list[list[str]]:
@@ -33,3 +36,19 @@ def jobs(folder: Path) -> list[list[str]]:
         return BasicSweeper.split_arguments(overrides, max_batch_size=None)[0] if overrides else []
     except HydraException:  # ranges that another sweeper searches
         return []
+
+
+class Summary(Callback):
+    """At the end of a sweep: how many runs are complete, and the sweep's exit code, wherever its runs took place."""
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        from ffnet.runs import exit_code, find_runs
+
+        folder = Path(config.hydra.sweep.dir)
+        runs = find_runs(folder, jobs(folder))
+        counts = {state: sum(run.state == state for run in runs) for state in dict.fromkeys(r.state for r in runs)}
+        print(f"\n{len(runs)} runs: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+        print(f"look    ffnet table run={folder}")
+        if any(state != "complete" for state in counts):
+            print(f"again   ffnet fit resume={folder}")
+        raise SystemExit(exit_code(runs))

@@ -8,6 +8,7 @@ from ffnet.training.losses import HalfMSELoss
 from ffnet.training.module import Fitting, NonFiniteLoss
 from ffnet.training.optimizers import MuonAdam
 from ffnet.training.pictures import Pictures
+from ffnet.training.processes import SharedBatch
 from ffnet.training.progress import Progress
 from ffnet.training.scalars import Scalars
 
@@ -23,6 +24,7 @@ __all__ = [
     "Pictures",
     "Progress",
     "Scalars",
+    "SharedBatch",
     "WholeFileCheckpointIO",
     "automatic_precision",
     "evaluate",
