@@ -25,7 +25,7 @@ ARROWS = {
     "geometry": ({"files"}, {"torch", "jaxtyping", "numpy", "trimesh", "igl"}),
     "datasets": ({"files", "geometry", "metrics", "resources"}, {"torch", "jaxtyping", "numpy", "PIL", "tqdm"}),
     "rendering": ({"datasets", "files", "geometry"}, {"torch", "jaxtyping", "numpy", "PIL"}),
-    "runs": ({"files"}, {"yaml", "matplotlib", "tensorboard"}),
+    "runs": ({"files"}, {"PIL", "yaml", "matplotlib", "tensorboard"}),
     "training": (
         {"checkpoint", "datasets", "files", "memory", "metrics", "models"},
         {"torch", "jaxtyping", "lightning", "tqdm", "yaml", "tensorboard"},

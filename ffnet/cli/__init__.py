@@ -11,6 +11,7 @@ COMMANDS = {
     "mesh": "give the surface of a fitted shape as a mesh",
     "evaluate": "score a checkpoint again",
     "table": "the runs of a sweep as one table, averaged over seeds and files",
+    "report": "a sweep as one HTML page: table, learning curves, pictures under a slider",
     "ntk": "the kernel of the network that fit would train: spectrum, decay times, predicted curve",
 }
 

@@ -55,13 +55,14 @@ def fit_here(config: DictConfig, overrides: list[str], folder: Path) -> None:
 
     from ffnet.cli.processes import rank, run_apart, started_by_others
     from ffnet.cli.resume import resumed
+    from ffnet.runs import settings
 
     started = time.perf_counter()
     with reading_input():
-        checkpoint = None
+        checkpoint, own = None, settings(overrides)
         if config.resume:
-            checkpoint, config = resumed(config, overrides)
-        module, trainer = assemble(config, overrides, folder)
+            checkpoint, config, own = resumed(config, overrides)
+        module, trainer = assemble(config, own, folder)
     if trainer.world_size > 1 and not started_by_others():
         ranks, nodes = trainer.num_devices, trainer.num_nodes
         del module, trainer  # what they hold is needed in the other processes
@@ -83,7 +84,7 @@ def fit_here(config: DictConfig, overrides: list[str], folder: Path) -> None:
     return None
 
 
-def assemble(config: DictConfig, overrides: list[str], folder: Path) -> "tuple[Fitting, Trainer]":
+def assemble(config: DictConfig, overrides: dict[str, str], folder: Path) -> "tuple[Fitting, Trainer]":
     """Builds all that ``config`` names.
 
     Raises:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from ffnet import checkpoint
+from ffnet import checkpoint, runs
 from ffnet.cli.processes import quoted
 from ffnet.cli.trust import known_targets, trusted_classes
 
@@ -37,8 +37,8 @@ def _steps(folder: Path) -> int:
         return -1
 
 
-def resumed(config: DictConfig, overrides: list[str]) -> tuple[Path, DictConfig]:
-    """The checkpoint of the run ``config.resume``, and the run's settings with ``overrides`` applied.
+def resumed(config: DictConfig, overrides: list[str]) -> tuple[Path, DictConfig, dict[str, str]]:
+    """The checkpoint of the run ``config.resume``, its settings with ``overrides`` applied, and all its overrides.
 
     Raises:
         OSError: if there is no checkpoint.
@@ -49,7 +49,8 @@ def resumed(config: DictConfig, overrides: list[str]) -> tuple[Path, DictConfig]
     if not folder.is_dir():
         raise FileNotFoundError(f"resume: expected a run's folder, got {folder}")
     path = checkpoint.find(folder)
-    settings = checkpoint.read(path)["ffnet"]["settings"]
+    contents = checkpoint.read(path)["ffnet"]
+    settings = contents["settings"]
     known = known_targets(trusted_classes(config.trust))
     checkpoint.refuse_unknown(settings, known, str(path))
     kept = OmegaConf.create(settings)
@@ -59,4 +60,4 @@ def resumed(config: DictConfig, overrides: list[str]) -> tuple[Path, DictConfig]
         key = override.split("=")[0]
         if not key.startswith("hydra."):
             OmegaConf.update(kept, key, OmegaConf.select(config, key))
-    return path.absolute(), kept
+    return path.absolute(), kept, contents.get("overrides", {}) | runs.settings(overrides)

@@ -26,16 +26,16 @@ def recorded(folder: Path) -> list[str] | None:
 
 
 def jobs(folder: Path) -> list[list[str]]:
-    """The overrides of each job of the sweep in ``folder``, by number; none if its jobs are not known beforehand."""
+    """The overrides of each job of the sweep in ``folder``, by number; none if a search chooses its jobs."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
 
-    try:
-        overrides = OverridesParser.create().parse_overrides(recorded(folder) or [])
-        return BasicSweeper.split_arguments(overrides, max_batch_size=None)[0] if overrides else []
-    except HydraException:  # ranges that another sweeper searches
+    line = recorded(folder)
+    if line is None or not str(OmegaConf.load(folder / "multirun.yaml").hydra.sweeper._target_).endswith(
+        "BasicSweeper"
+    ):
         return []
+    return BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(line), max_batch_size=None)[0]
 
 
 class Summary(Callback):

@@ -7,6 +7,7 @@ from ffnet.training.evaluation import Evaluation, evaluate
 from ffnet.training.losses import HalfMSELoss
 from ffnet.training.module import Fitting, NonFiniteLoss
 from ffnet.training.optimizers import MuonAdam
+from ffnet.training.overview import Overview
 from ffnet.training.pictures import Pictures
 from ffnet.training.processes import SharedBatch
 from ffnet.training.progress import Progress
@@ -21,6 +22,7 @@ __all__ = [
     "Interrupted",
     "MuonAdam",
     "NonFiniteLoss",
+    "Overview",
     "Pictures",
     "Progress",
     "Scalars",

@@ -16,6 +16,8 @@ def write_sweep(folder, sweep, runs):
     """A sweep of ``sweep``, overrides as typed, with ``runs`` by number: (overrides, metrics, failure)."""
     folder.mkdir()
     lines = "".join(f"    - {json.dumps(text)}\n" for text in sweep)
-    (folder / "multirun.yaml").write_text(f"hydra:\n  overrides:\n    task:\n{lines}")
+    (folder / "multirun.yaml").write_text(
+        f"hydra:\n  sweeper:\n    _target_: BasicSweeper\n  overrides:\n    task:\n{lines}"
+    )
     for index, run in runs.items():
         write_run(folder / str(index), *run)
