@@ -5,9 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from ffnet import checkpoint, runs
 from ffnet.cli.processes import quoted
-from ffnet.cli.trust import known_targets, trusted_classes
 
 # More steps, another device, another interval: these do not touch what has been fitted so far.
 CHANGEABLE = ("trainer.", "engine.", "callbacks.", "logger.", "hydra.", "hydra/", "resume=", "trust=")
@@ -45,6 +43,9 @@ def resumed(config: DictConfig, overrides: list[str]) -> tuple[Path, DictConfig,
         ValueError: if it is damaged, names classes that ffnet does not know, or an override would change
             what is being fitted.
     """
+    from ffnet import checkpoint, runs
+    from ffnet.cli.trust import known_targets, trusted_classes
+
     folder = Path(config.resume)
     if not folder.is_dir():
         raise FileNotFoundError(f"resume: expected a run's folder, got {folder}")
@@ -58,6 +59,6 @@ def resumed(config: DictConfig, overrides: list[str]) -> tuple[Path, DictConfig,
         if not override.startswith(CHANGEABLE):
             raise ValueError(f"{override}: a resumed run keeps its settings; only trainer.* and callbacks.* can change")
         key = override.split("=")[0]
-        if not key.startswith("hydra."):
+        if not key.startswith(("hydra.", "hydra/")):
             OmegaConf.update(kept, key, OmegaConf.select(config, key))
     return path.absolute(), kept, contents.get("overrides", {}) | runs.settings(overrides)
