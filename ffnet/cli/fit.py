@@ -63,8 +63,8 @@ def fit_here(config: DictConfig, overrides: list[str], folder: Path) -> None:
         if config.resume:
             checkpoint, config, own = resumed(config, overrides)
         module, trainer = assemble(config, own, folder)
-    if trainer.world_size > 1 and not started_by_others():
-        ranks, nodes = trainer.num_devices, trainer.num_nodes
+    ranks, nodes = trainer.num_devices, trainer.num_nodes
+    if ranks * nodes > 1 and not started_by_others():
         del module, trainer  # what they hold is needed in the other processes
         return run_apart(HydraConfig.get(), overrides, folder, ranks, nodes)
 
@@ -139,9 +139,10 @@ def assemble(config: DictConfig, overrides: dict[str, str], folder: Path) -> "tu
             trainer = instantiate(config.trainer, **parts, strategy=SharedBatch(), _convert_="all")
     except MisconfigurationException as error:
         raise ValueError(str(error)) from error
-    if trainer.world_size > 1 and not isinstance(trainer.strategy, SharedBatch):
+    processes = trainer.num_devices * trainer.num_nodes
+    if processes > 1 and not isinstance(trainer.strategy, SharedBatch):
         raise ValueError(f"trainer.strategy: expected ddp, got {config.trainer.strategy}")
-    if trainer.world_size > dataset.batch_points:
+    if processes > dataset.batch_points:
         raise ValueError(f"trainer.devices: expected at most the batch's {dataset.batch_points} points, got more")
     log.info("signal  %s", dataset)
     encoder, parameters = field_config["encoder"]["_target_"], sum(p.numel() for p in field.parameters())
@@ -156,7 +157,8 @@ def _short(target: str) -> str:
 
 def _place(trainer: "Trainer") -> str:
     device = trainer.strategy.root_device
-    return str(device) if trainer.world_size == 1 else f"{trainer.world_size} x {device.type}"
+    processes = trainer.num_devices * trainer.num_nodes
+    return str(device) if processes == 1 else f"{processes} x {device.type}"
 
 
 def _keep_quiet() -> None:

@@ -102,12 +102,10 @@ class Fitting(LightningModule):
         return self.step == self.max_steps or (every_n_steps is not None and self.step % every_n_steps == 0)
 
     def pooled(self, tensor: Tensor) -> Tensor:
-        """The sum of ``tensor`` over all processes."""
-        if self.trainer.world_size == 1:
-            return tensor
-        pooled = self.trainer.strategy.reduce(tensor, reduce_op="sum")
-        assert isinstance(pooled, Tensor)
-        return pooled
+        """The sum of ``tensor`` over all processes, in its place."""
+        if self.trainer.world_size > 1:  # Lightning's own reduction would wait for a barrier each time
+            torch.distributed.all_reduce(tensor)
+        return tensor
 
     # What Lightning asks
 

@@ -39,14 +39,10 @@ def test_counts_pooled_over_processes_are_those_of_one():
 
 
 class Place:
-    """A trainer that says which of several processes this one is, and adds nothing up."""
+    """A trainer that says which of several processes this one is."""
 
     def __init__(self, rank, processes):
-        self.global_rank, self.world_size, self.strategy = rank, processes, self
-
-    def reduce(self, tensor, reduce_op):
-        assert reduce_op == "sum"
-        return tensor
+        self.global_rank, self.world_size = rank, processes
 
 
 @pytest.mark.parametrize("processes", [2, 3])
@@ -59,6 +55,7 @@ def test_the_shares_gradients_add_up_to_the_batchs(monkeypatch, signal, block, p
         module = fitting(signal, batch_size=64)
         module.engine = Engine(block)
         monkeypatch.setattr(type(module), "trainer", Place(rank, of), raising=False)
+        monkeypatch.setattr(torch.distributed, "all_reduce", lambda tensor: None)
         monkeypatch.setattr(module, "manual_backward", lambda loss: loss.backward())
         module.generator = torch.Generator().manual_seed(1)
         module.function = module.field
