@@ -70,6 +70,8 @@ def fit_here(config: DictConfig, overrides: list[str], folder: Path) -> None:
 
     from ffnet.training import Interrupted, NonFiniteLoss
 
+    if rank() == 0:
+        (folder / "failed.json").unlink(missing_ok=True)
     try:
         trainer.fit(module, ckpt_path=checkpoint)
     except Interrupted as stop:

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ffnet.cli.app import RunFailed, Stopped, Told
+from ffnet.cli.app import BadInput, RunFailed, Stopped, Told, exit_code, explain
 
 # How long the other processes may take to end by themselves once one has failed.
 GRACE_SECONDS = 5.0
@@ -103,7 +103,8 @@ def stop_with_parent() -> None:
     """In a process that ``run_apart`` has started: stops, with the state saved, when the parent says so or is gone."""
 
     def listen() -> None:
-        sys.stdin.read()
+        while os.read(0, 1):  # and not sys.stdin, whose lock this thread would hold when the program ends
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     if os.environ.pop(ALONE, None) == str(os.getppid()):
@@ -160,16 +161,12 @@ def record_failure(folder: Path, reason: str, code: int) -> None:
 @contextmanager
 def failures_recorded(folder: Path) -> Iterator[None]:
     """What goes wrong in this block stays in the run's folder, until the run is tried again."""
-    from ffnet.cli.app import exit_code, explain
-
-    if rank() > 0:
-        yield
-        return
-    (folder / "failed.json").unlink(missing_ok=True)
     try:
         yield
     except Told:
         raise  # the process that has told why has recorded it as well
     except Exception as error:
-        record_failure(folder, explain(error), exit_code(error))
+        refused = isinstance(error, BadInput) and (folder / "checkpoints").exists()  # it was fine before
+        if rank() == 0 and not refused:
+            record_failure(folder, explain(error), exit_code(error))
         raise

