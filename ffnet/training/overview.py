@@ -5,8 +5,9 @@ from typing import Any
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
-from tensorboard.plugins.hparams import api_pb2
-from tensorboard.plugins.hparams.summary import session_end_pb
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 from torch.utils.tensorboard.summary import hparams
 
 from ffnet.training.module import Fitting
@@ -42,8 +43,10 @@ class Overview(Callback):
 
     @staticmethod
     def _close(trainer: Trainer, status: Any) -> None:
+        about = metadata.create_summary_metadata(HParamsPluginData(session_end_info=SessionEndInfo(status=status)))
+        end = Summary(value=[Summary.Value(tag=metadata.SESSION_END_INFO_TAG, metadata=about)])
         for board in _boards(trainer):
-            board.experiment._get_file_writer().add_summary(session_end_pb(status))
+            board.experiment._get_file_writer().add_summary(end)
 
 
 def _boards(trainer: Trainer) -> list[TensorBoardLogger]:

@@ -19,7 +19,7 @@ ODD = (
     "dataset.batch_size=63",
     "model.hidden_layers=2",
     "precision=32-true",
-    "callbacks.evaluation.points=100",
+    "+callbacks.evaluation.points=100",
 )
 TWO = "trainer.devices=2"
 
@@ -78,11 +78,12 @@ def test_stopping_the_one_that_was_started_stops_all_with_the_state_saved(tmp_pa
     arguments = [*ODD, TWO, "trainer.max_steps=1000000", "hydra.run.dir=run", "callbacks.checkpoints.every_n_steps=50"]
     with subprocess.Popen([sys.executable, "-m", "ffnet", "fit", *arguments], cwd=tmp_path) as process:
         path, deadline = tmp_path / "run" / "checkpoints" / "last.ckpt", time.monotonic() + 120
-        while not path.exists() and time.monotonic() < deadline:
+        while not path.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
         time.sleep(1)
         others = children(process.pid)
         process.send_signal(number)
+        process.wait(60)
     assert len(others) == 2
     assert process.returncode == (143 if number == signal.SIGTERM else -number)
     deadline = time.monotonic() + 60

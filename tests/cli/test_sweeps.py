@@ -121,7 +121,7 @@ def test_several_runs_at_a_time_and_one_that_is_killed(tmp_path):
     command = [sys.executable, "-m", "ffnet", "fit", "-m", *line, *endless, "hydra/launcher=joblib"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         victim, deadline = None, time.monotonic() + 120
-        while victim is None and time.monotonic() < deadline:
+        while victim is None and process.poll() is None and time.monotonic() < deadline:
             victim = next((pid for pid, words in commands() if f'hydra.run.dir="{sweep / "2"}"' in words), None)
             time.sleep(0.01)
         os.kill(victim, signal.SIGKILL)
