@@ -92,7 +92,8 @@ def environments(ranks: int, nodes: int) -> Iterator[dict[str, str]]:
     for local in range(ranks):
         env = dict(os.environ) | {ALONE: str(os.getpid())}
         if ranks * nodes > 1:
-            env = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port} | env
+            if nodes == 1:
+                env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
             env |= {"RANK": str(node * ranks + local), "LOCAL_RANK": str(local), "GROUP_RANK": str(node)}
             env |= {"WORLD_SIZE": str(ranks * nodes), "LOCAL_WORLD_SIZE": str(ranks), "TORCHELASTIC_RUN_ID": "ffnet"}
             env.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // ranks)))
