@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ffnet.cli.app import BadInput, RunFailed, Stopped, Told, exit_code, explain
+from ffnet.cli.app import TRACEBACK, BadInput, RunFailed, Stopped, Told, exit_code, explain
 
 # How long the other processes may take to end by themselves once one has failed.
 GRACE_SECONDS = 5.0
@@ -70,8 +70,10 @@ def run_apart(job: Any, overrides: Sequence[str], folder: Path, ranks: int = 1, 
         said = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(ranks)]
         processes = [
             # A session of its own: Ctrl-C reaches this process alone, which passes it on by closing the pipe.
-            subprocess.Popen(
-                command, env=env, stdin=subprocess.PIPE, stderr=None if i == 0 else said[i], start_new_session=True
+            stack.enter_context(
+                subprocess.Popen(
+                    command, env=env, stdin=subprocess.PIPE, stderr=None if i == 0 else said[i], start_new_session=True
+                )
             )
             for i, env in enumerate(environments(ranks, nodes))
         ]
@@ -90,7 +92,7 @@ def environments(ranks: int, nodes: int) -> Iterator[dict[str, str]]:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     for local in range(ranks):
-        env = dict(os.environ) | {ALONE: str(os.getpid())}
+        env = dict(os.environ) | {ALONE: str(os.getpid()), "HYDRA_FULL_ERROR": str(int(TRACEBACK))}
         if ranks * nodes > 1:
             if nodes == 1:
                 env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
