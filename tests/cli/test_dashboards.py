@@ -52,8 +52,10 @@ def test_the_hparams_tab_has_the_overrides_and_the_final_score(sweep):
         events = EventAccumulator(str(path)).Reload()
         content = events.summary_metadata
         experiment = metadata.parse_experiment_plugin_data(content[metadata.EXPERIMENT_TAG].plugin_data.content)
-        start = metadata.parse_session_start_plugin_data(content[metadata.SESSION_START_INFO_TAG].plugin_data.content)
-        end = metadata.parse_session_end_plugin_data(content[metadata.SESSION_END_INFO_TAG].plugin_data.content)
+        start = metadata.parse_session_start_info_plugin_data(
+            content[metadata.SESSION_START_INFO_TAG].plugin_data.content
+        )
+        end = metadata.parse_session_end_info_plugin_data(content[metadata.SESSION_END_INFO_TAG].plugin_data.content)
         assert [info.name.tag for info in experiment.metric_infos] == ["val/psnr"]
         assert events.Scalars("val/psnr")[-1].value == pytest.approx(metrics(sweep / run)["psnr"], abs=1e-4)
         assert end.status == api_pb2.STATUS_SUCCESS

@@ -11,10 +11,10 @@ from tests.conftest import SMALL
 
 def test_submitits_local_executor(command, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    line = [*SMALL, "seed=0,1", "logger=none", "hydra.sweep.dir=sweep"]
+    line = [*SMALL, "seed=3", "logger=none", "hydra.sweep.dir=sweep"]
     code, out, _ = command("fit", "-m", *line, "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5")
     assert code == 0, out
-    assert [run.state for run in find_runs(tmp_path / "sweep")] == ["complete"] * 2
+    assert [run.state for run in find_runs(tmp_path / "sweep")] == ["complete"]
 
 
 def test_optuna_finds_the_best_of_a_known_score(command, tmp_path, monkeypatch):
@@ -33,12 +33,12 @@ def test_optuna_finds_the_best_of_a_known_score(command, tmp_path, monkeypatch):
             json.dump({"psnr": value, "steps": 1}, file)
 
     monkeypatch.setattr(fit, "fit", score)
-    line = ["hydra/sweeper=optuna", "hydra.sweeper.trials=14", "hydra.sweeper.at_once=2", "hydra.sweep.dir=sweep"]
+    line = ["hydra/sweeper=optuna", "hydra.sweeper.trials=10", "hydra.sweeper.at_once=2", "hydra.sweep.dir=sweep"]
     search = "encoder.sigma=tag(log,interval(1,100))"
     code, out, err = command("fit", "-m", *line, search, "optimizer=adam,muon", "trainer.max_steps=1")
     assert err.strip().splitlines() == ["ffnet fit: the run failed: ValueError: too smooth"] * err.count("\n")
     runs = find_runs(tmp_path / "sweep")
-    assert len(runs) == 14
+    assert len(runs) == 10
     assert {run.overrides["optimizer"] for run in runs} == {"adam", "muon"}
     best = max(runs, key=lambda run: run.metrics.get("psnr", -1))
     assert best.metrics["psnr"] > 29
