@@ -5,7 +5,7 @@ A checkpoint is Lightning's, read with ``weights_only=True``, with one more entr
 - ``format``: 1
 - ``field``: the field's constructor call as plain values, ``{"_target_": class, argument: value, ...}``
 - ``signal``: the dataset's ``description()``
-- ``settings``: all settings of the run, resolved
+- ``settings``: all settings of the run; ``overrides``: those that the user gave, setting to value as text
 - ``seconds``: training time so far; ``generator``: state of the sampler's generator
 
 The field's weights are the entries of ``state_dict`` that begin with ``field.``.

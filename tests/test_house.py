@@ -25,9 +25,10 @@ ARROWS = {
     "geometry": ({"files"}, {"torch", "jaxtyping", "numpy", "trimesh", "igl"}),
     "datasets": ({"files", "geometry", "metrics", "resources"}, {"torch", "jaxtyping", "numpy", "PIL", "tqdm"}),
     "rendering": ({"datasets", "files", "geometry"}, {"torch", "jaxtyping", "numpy", "PIL"}),
+    "runs": ({"files"}, {"PIL", "yaml", "matplotlib", "tensorboard"}),
     "training": (
         {"checkpoint", "datasets", "files", "memory", "metrics", "models"},
-        {"torch", "jaxtyping", "lightning", "tqdm"},
+        {"torch", "jaxtyping", "lightning", "tqdm", "yaml", "tensorboard"},
     ),
 }
 

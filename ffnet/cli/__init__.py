@@ -10,6 +10,8 @@ COMMANDS = {
     "render": "draw a fitted field as a picture of any size",
     "mesh": "give the surface of a fitted shape as a mesh",
     "evaluate": "score a checkpoint again",
+    "table": "the runs of a sweep as one table, averaged over seeds and files",
+    "report": "a sweep as one HTML page: table, learning curves, pictures under a slider",
     "ntk": "the kernel of the network that fit would train: spectrum, decay times, predicted curve",
 }
 
@@ -27,6 +29,7 @@ usage: ffnet COMMAND [OVERRIDES]
   ffnet render checkpoint=outputs/DATE/TIME size=[2048,2048] output=large.png
   ffnet fit dataset=occupancy dataset.path=bunny.obj
   ffnet mesh checkpoint=outputs/DATE/TIME resolution=512 output=bunny.ply
+  ffnet table run=outputs/sweeps/DATE/TIME
 
 Overrides are Hydra's: key=value sets a value, group=option takes another config.
 `ffnet COMMAND --help` shows a command's settings, `ffnet --version` the version.

@@ -33,12 +33,30 @@ class BadInput(Exception):
     """What the user asked for cannot be: exit code 2."""
 
 
-class Stopped(BaseException):
-    """The run was asked to stop, and has been saved."""
+class RunFailed(Exception):
+    """A run in other processes has failed."""
 
-    def __init__(self, message: str, signum: int) -> None:
+
+class Told(Exception):
+    """Another process has ended with ``exit_code``, and has said why."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(f"exit code {exit_code}")
+        self.exit_code = exit_code
+
+
+class Stopped(BaseException):
+    """The run was asked to stop, and has been saved; ``told`` if another process has said so."""
+
+    def __init__(self, message: str, signum: int, told: bool = False) -> None:
         super().__init__(message)
         self.exit_code = 128 + signum
+        self.told = told
+
+
+def exit_code(error: Exception) -> int:
+    """2 for bad input, 1 for a run that failed."""
+    return error.exit_code if isinstance(error, Told) else 2 if isinstance(error, BadInput) else 1
 
 
 @contextlib.contextmanager
@@ -67,10 +85,11 @@ def usable_device(name: str) -> "torch.device":
     return device
 
 
-def run(command: str, task: Task, argv: Sequence[str]) -> int:
+def run(command: str, task: Task, argv: Sequence[str], prepare: Callable[[Sequence[str]], Sequence[str]] = list) -> int:
     """Composes ``conf/<command>.yaml`` with the overrides in ``argv``, runs ``task``, returns the exit code.
 
-    Errors print one line on stderr; with ``HYDRA_FULL_ERROR=1`` they print their traceback as well.
+    ``prepare`` has a look at the arguments before Hydra. Errors print one line on stderr; with
+    ``HYDRA_FULL_ERROR=1`` they print their traceback as well.
     """
     keep_freed_memory()
     codes = [0]
@@ -80,14 +99,14 @@ def run(command: str, task: Task, argv: Sequence[str]) -> int:
         try:
             task(config)
         except Exception as error:
-            codes.append(_report(command, error, 2 if isinstance(error, BadInput) else 1))
+            codes.append(_report(command, error, exit_code(error)))
 
     application = hydra.main(version_base="1.3", config_path=str(resource("conf")), config_name=command)(watched)
     # HYDRA_FULL_ERROR makes Hydra hand its exceptions on, instead of printing them and exiting with 1.
     full = {"HYDRA_FULL_ERROR": "1"}
-    with mock.patch.dict(os.environ, full), mock.patch.object(sys, "argv", ["ffnet", *argv]):
+    with mock.patch.dict(os.environ, full):
         try:
-            with _one_line_usage(command):
+            with mock.patch.object(sys, "argv", ["ffnet", *prepare(argv)]), _one_line_usage(command):
                 application()
         except Stopped as stop:
             codes.append(_report(command, stop, stop.exit_code))
@@ -103,11 +122,14 @@ def run(command: str, task: Task, argv: Sequence[str]) -> int:
 
 
 def _report(command: str, error: BaseException, code: int) -> int:
+    if isinstance(error, Told) or (isinstance(error, Stopped) and error.told):
+        return code
     if TRACEBACK:
         traceback.print_exception(error)
     message = "interrupted" if isinstance(error, KeyboardInterrupt) else explain(error)
     if code == 1:
-        message = f"the run failed: {type(error).__name__}: {message}"
+        name = "" if isinstance(error, RunFailed) else f"{type(error).__name__}: "
+        message = f"the run failed: {name}{message}"
     print(f"ffnet {command}: {message}", file=sys.stderr)
     return code
 
@@ -134,6 +156,8 @@ def explain(error: BaseException) -> str:
     if missing := re.search(r"Could not find '([^']+)'", text):
         group, _, option = missing[1].rpartition("/")
         options = sorted(place.stem for place in (resource("conf") / group).glob("*.yaml"))
+        if group in ("hydra/launcher", "hydra/sweeper"):
+            return f"there is no {group} {option!r}; pip install 'ffnet[sweep]' brings joblib, submitit and optuna"
         known = f"expected one of {', '.join(options)}" if options else "see --help for what there is"
         return f"there is no {group} {option!r}; {known}"
     if isinstance(error, OverrideParseException):

@@ -21,30 +21,57 @@ log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str]) -> int:
-    resume = next((argument for argument in argv if argument.startswith("resume=")), "resume=null")
-    folder = Path(resume.removeprefix("resume="))
-    if resume == "resume=null" or not folder.is_dir():  # the task says what is wrong with a file or no folder
-        return run("fit", fit, argv)
-    # A resumed run goes on in its own folder, and keeps the record of how it began.
-    return run("fit", fit, [*argv, f"hydra.run.dir={json.dumps(str(folder))}", "hydra.output_subdir=null"])
+    from ffnet.cli.arguments import prepared
+    from ffnet.cli.processes import stop_with_parent
+
+    stop_with_parent()
+    return run("fit", fit, argv, prepared)
 
 
 def fit(config: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
 
-    from ffnet.cli.resume import resumed
+    from ffnet.cli.processes import failures_recorded, run_apart
+    from ffnet.cli.resume import remaining
 
-    started = time.perf_counter()
     job = HydraConfig.get()
     folder = Path(job.runtime.output_dir)
+    overrides = remaining(config, list(job.overrides.task), folder)
+    if overrides is None:
+        log.info("run     %s is complete", folder)
+        return
+    with failures_recorded(folder):
+        # Beside other runs, a run has a process of its own: one that is killed takes no other with it.
+        if job.mode == RunMode.MULTIRUN and not job.launcher._target_.endswith(".BasicLauncher"):
+            run_apart(job, overrides, folder)
+        else:
+            fit_here(config, overrides, folder)
+
+
+def fit_here(config: DictConfig, overrides: list[str], folder: Path) -> None:
+    """The run, in this process or, with several devices, in one for each."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from ffnet.cli.processes import rank, run_apart, started_by_others
+    from ffnet.cli.resume import resumed
+    from ffnet.runs import settings
+
+    started = time.perf_counter()
     with reading_input():
-        checkpoint = None
-        if config.resume is not None:
-            checkpoint, config = resumed(config, list(job.overrides.task))
-        module, trainer = assemble(config, folder)
+        checkpoint, own = None, settings(overrides)
+        if config.resume:
+            checkpoint, config, own = resumed(config, overrides)
+        module, trainer = assemble(config, own, folder)
+    ranks, nodes = trainer.num_devices, trainer.num_nodes
+    if ranks * nodes > 1 and not started_by_others():
+        del module, trainer  # what they hold is needed in the other processes
+        return run_apart(HydraConfig.get(), overrides, folder, ranks, nodes)
 
     from ffnet.training import Interrupted, NonFiniteLoss
 
+    if rank() == 0:
+        (folder / "failed.json").unlink(missing_ok=True)
     try:
         trainer.fit(module, ckpt_path=checkpoint)
     except Interrupted as stop:
@@ -54,10 +81,12 @@ def fit(config: DictConfig) -> None:
         raise FloatingPointError(
             f"{error}; try a lower optimizer.lr. The last good checkpoint is in {folder / 'checkpoints'}"
         ) from error
-    finish(module, trainer, folder, time.perf_counter() - started)
+    if rank() == 0:
+        finish(module, trainer, folder, time.perf_counter() - started)
+    return None
 
 
-def assemble(config: DictConfig, folder: Path) -> "tuple[Fitting, Trainer]":
+def assemble(config: DictConfig, overrides: dict[str, str], folder: Path) -> "tuple[Fitting, Trainer]":
     """Builds all that ``config`` names.
 
     Raises:
@@ -65,9 +94,10 @@ def assemble(config: DictConfig, folder: Path) -> "tuple[Fitting, Trainer]":
     """
     from hydra.utils import instantiate
     from lightning.pytorch import seed_everything
+    from lightning.pytorch.strategies import DDPStrategy
     from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-    from ffnet.training import Fitting, WholeFileCheckpointIO, automatic_precision
+    from ffnet.training import Fitting, SharedBatch, WholeFileCheckpointIO, automatic_precision
 
     _keep_quiet()
     steps, seed = config.trainer.max_steps, config.seed
@@ -91,33 +121,46 @@ def assemble(config: DictConfig, folder: Path) -> "tuple[Fitting, Trainer]":
         max_steps=steps,
         seed=seed,
         engine=instantiate(config.engine, _convert_="all"),
-        description={"field": field_config, "settings": OmegaConf.to_container(config, resolve=False)},
+        description={"field": field_config, "settings": OmegaConf.to_container(config, resolve=False)}
+        | {"overrides": overrides},
     )
     module.configure_optimizers()  # so that a bad rate is found now
     precision = config.trainer.precision
     if precision == "auto":
         precision = automatic_precision(str(config.trainer.accelerator))
+    parts = {
+        "precision": precision,
+        "callbacks": [instantiate(item, _convert_="all") for item in (config.callbacks or {}).values()],
+        "logger": [instantiate(item, _convert_="all") for item in (config.logger or {}).values()],
+        "plugins": [WholeFileCheckpointIO()],
+        "default_root_dir": str(folder),
+    }
     try:
-        trainer = instantiate(
-            config.trainer,
-            precision=precision,
-            callbacks=[instantiate(item, _convert_="all") for item in (config.callbacks or {}).values()],
-            logger=[instantiate(item, _convert_="all") for item in (config.logger or {}).values()],
-            plugins=[WholeFileCheckpointIO()],
-            default_root_dir=str(folder),
-            _convert_="all",
-        )
+        trainer = instantiate(config.trainer, **parts, _convert_="all")
+        if isinstance(trainer.strategy, DDPStrategy):
+            trainer = instantiate(config.trainer, **parts, strategy=SharedBatch(), _convert_="all")
     except MisconfigurationException as error:
         raise ValueError(str(error)) from error
+    processes = trainer.num_devices * trainer.num_nodes
+    if processes > 1 and not isinstance(trainer.strategy, SharedBatch):
+        raise ValueError(f"trainer.strategy: expected ddp, got {config.trainer.strategy}")
+    if processes > dataset.batch_points:
+        raise ValueError(f"trainer.devices: expected at most the batch's {dataset.batch_points} points, got more")
     log.info("signal  %s", dataset)
     encoder, parameters = field_config["encoder"]["_target_"], sum(p.numel() for p in field.parameters())
     log.info("field   %s after %s, %s parameters", *map(_short, (config.model._target_, encoder)), f"{parameters:,}")
-    log.info("run     %s, %s on %s", folder, trainer.precision, trainer.strategy.root_device)
+    log.info("run     %s, %s on %s", folder, trainer.precision, _place(trainer))
     return module, trainer
 
 
 def _short(target: str) -> str:
     return target.rpartition(".")[2]
+
+
+def _place(trainer: "Trainer") -> str:
+    device = trainer.strategy.root_device
+    processes = trainer.num_devices * trainer.num_nodes
+    return str(device) if processes == 1 else f"{processes} x {device.type}"
 
 
 def _keep_quiet() -> None:

@@ -82,6 +82,10 @@ class Dataset(nn.Module, ABC):
         """Pictures of the field to look at while it is trained, RGB in [0, 1]; none unless a dataset has some."""
         return {}
 
+    def missing(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, float]:
+        """What share of the signal's power the field lacks, by octave of frequency; none unless a dataset says so."""
+        return {}
+
     def compare(self, reconstruction: Path) -> dict[str, float]:
         """Further figures, of the file into which a run has written its reconstruction."""
         return {}

@@ -11,6 +11,7 @@ from torch import Tensor
 from ffnet.datasets.base import Batch, Dataset
 from ffnet.datasets.grid import bands, grid_coordinates, pixel_coordinates
 from ffnet.datasets.picture import MAX_PIXELS, cropped, display, read_picture, resized, to_array
+from ffnet.datasets.spectrum import octave_power
 from ffnet.metrics import psnr
 from ffnet.resources import resource
 
@@ -135,14 +136,39 @@ class ImageDataset(Dataset):
         rows = torch.arange(0, self.height, step, device=self.pixels.device)
         columns = torch.arange(0, self.width, step, device=self.pixels.device)
         target = display(self._unit(self.pixels[rows][:, columns]), self.note["mode"])
+        reconstruction = display(self._at(field, rows, columns), self.note["mode"])
+        error = (5 * (reconstruction - target).abs()).clamp(max=1)
+        return {"target": target, "reconstruction": reconstruction, "error": error}
+
+    def _at(
+        self, field: Callable[[Tensor], Tensor], rows: Int[Tensor, "h"], columns: Int[Tensor, "w"]
+    ) -> Float[Tensor, "h w c"]:
+        """The field's values at all pixels in some rows and columns."""
         lines = []
         for row in rows.split(max(1, 16384 // len(columns))):
             every = torch.cartesian_prod(row, columns)
             coordinates = pixel_coordinates(every[:, 0], every[:, 1], (self.height, self.width), self.offset)
             lines.append(field(coordinates).float().view(len(row), len(columns), -1))
-        reconstruction = display(torch.cat(lines), self.note["mode"])
-        error = (5 * (reconstruction - target).abs()).clamp(max=1)
-        return {"target": target, "reconstruction": reconstruction, "error": error}
+        return torch.cat(lines)
+
+    @torch.inference_mode()
+    def missing(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, float]:
+        """The error's power over the picture's, by octave in cycles per unit: ``0008`` is 8 to 16.
+
+        1 is an octave of which nothing has been learned. Of larger pictures the middle is taken, at full resolution.
+        """
+        sides = [min(side, max_side) for side in (self.height, self.width)]
+        rows, columns = (
+            torch.arange((whole - side) // 2, (whole - side) // 2 + side, device=self.pixels.device)
+            for whole, side in zip((self.height, self.width), sides, strict=True)
+        )
+        target = self._unit(self.pixels[rows][:, columns])
+        cycles = (self.height / sides[0], self.width / sides[1])
+        ends, power = octave_power(target, cycles)
+        _, error = octave_power(self._at(field, rows, columns) - target, cycles)
+        shares = (error / power.clamp(min=torch.finfo(power.dtype).tiny)).tolist()
+        found = zip(ends.tolist(), power.tolist(), shares, strict=True)
+        return {f"{int(end):04d}": share for end, strength, share in found if strength > 0}
 
     def extra_repr(self) -> str:
         return f"{self.path.name}, {self.height}x{self.width} pixels, {self.out_features} channels"

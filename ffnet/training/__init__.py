@@ -7,7 +7,9 @@ from ffnet.training.evaluation import Evaluation, evaluate
 from ffnet.training.losses import HalfMSELoss
 from ffnet.training.module import Fitting, NonFiniteLoss
 from ffnet.training.optimizers import MuonAdam
+from ffnet.training.overview import Overview
 from ffnet.training.pictures import Pictures
+from ffnet.training.processes import SharedBatch
 from ffnet.training.progress import Progress
 from ffnet.training.scalars import Scalars
 
@@ -20,9 +22,11 @@ __all__ = [
     "Interrupted",
     "MuonAdam",
     "NonFiniteLoss",
+    "Overview",
     "Pictures",
     "Progress",
     "Scalars",
+    "SharedBatch",
     "WholeFileCheckpointIO",
     "automatic_precision",
     "evaluate",

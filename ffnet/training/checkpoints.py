@@ -59,10 +59,12 @@ class Checkpoints(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         assert isinstance(pl_module, Fitting)
-        if pl_module.due(self.every_n_steps) or self.asked is not None:
+        # Of several processes one alone may have been asked, and all must stop at the same step.
+        asked = trainer.strategy.reduce_boolean_decision(self.asked is not None, all=False)
+        if pl_module.due(self.every_n_steps) or asked:
             self.save(trainer)
-        if self.asked is not None:
-            raise Interrupted(self.asked, pl_module.step)
+        if asked:
+            raise Interrupted(self.asked or signal.SIGTERM, pl_module.step)
 
     def save(self, trainer: Trainer) -> None:
         """Writes the checkpoint, unless this very step has been written."""

@@ -15,22 +15,33 @@ CHUNK_POINTS = 16384
 
 
 @torch.inference_mode()
-def evaluate(field: Callable[[Tensor], Tensor], dataset: Dataset, points: int = CHUNK_POINTS) -> dict[str, float]:
+def evaluate(
+    field: Callable[[Tensor], Tensor],
+    dataset: Dataset,
+    points: int = CHUNK_POINTS,
+    rank: int = 0,
+    processes: int = 1,
+    pool: Callable[[Tensor], Tensor] = lambda totals: totals,
+) -> dict[str, float]:
     """Scores of ``field`` on ``dataset``, from sums over every point, in float64.
 
     Args:
         field: coordinates (n, d) to values (n, c), on the dataset's device.
         dataset: what the field is compared with.
         points: how many are evaluated at a time; it does not change the scores.
+        rank, processes: of several processes, each evaluates every so many chunks, and
+        pool: adds their sums up.
     """
     totals: Tensor | None = None
-    for batch, part in dataset.evaluation(points):
-        statistics = dataset.statistics(dataset.observe(field, batch.coordinates), batch.targets)
+    for chunk, (batch, part) in enumerate(dataset.evaluation(points)):
         if totals is None:
-            totals = statistics.new_zeros(len(dataset.parts), statistics.shape[-1])
-        totals.index_add_(0, part, statistics)
+            width = dataset.statistics(batch.targets[:1], batch.targets[:1]).shape[-1]
+            totals = torch.zeros(len(dataset.parts), width, dtype=torch.float64, device=part.device)
+        if chunk % processes == rank:
+            statistics = dataset.statistics(dataset.observe(field, batch.coordinates), batch.targets)
+            totals.index_add_(0, part, statistics)
     assert totals is not None, "a dataset has at least one point"
-    return dataset.scores(totals)
+    return dataset.scores(pool(totals))
 
 
 class Evaluation(Callback):
@@ -60,7 +71,8 @@ class Evaluation(Callback):
         assert isinstance(pl_module, Fitting)
         if not pl_module.due(self.every_n_steps):
             return
-        scores = evaluate(pl_module.field, pl_module.dataset, self.points)
+        place = (trainer.global_rank, trainer.world_size)
+        scores = evaluate(pl_module.field, pl_module.dataset, self.points, *place, pl_module.pooled)
         pl_module.scored = (pl_module.step, scores)
         named = {f"val/{name}": value for name, value in scores.items()}
         trainer.callback_metrics.update({name: torch.tensor(value) for name, value in named.items()})

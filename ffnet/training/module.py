@@ -17,6 +17,7 @@ from ffnet.datasets import Batch, Dataset
 from ffnet.memory import keep_freed_memory
 from ffnet.models import Field
 from ffnet.training.engine import Engine
+from ffnet.training.processes import share
 
 # A call of Lightning's loop takes about a millisecond, whatever it does; a call of this length makes that
 # negligible, and a progress bar or a key press is still answered at once.
@@ -33,6 +34,9 @@ class Fitting(LightningModule):
     One call of ``training_step`` runs a span of optimiser steps, as many as take about 0.2 s. A span never
     crosses a multiple of an interval that a callback has asked for with ``stop_at``, so that whatever happens
     every n steps happens at exactly these steps. Spans do not change the arithmetic, only who is called when.
+
+    Of several processes (``SharedBatch``), each draws the whole batch and works off its share; gradients and figures
+    are added up. So the steps are those of one process but for the rounding of sums.
 
     Args:
         field: coordinates (n, d) to values (n, c).
@@ -74,10 +78,10 @@ class Fitting(LightningModule):
         self.intervals: set[int] = set()
         self.seconds = 0.0
         self.seconds_per_step = math.inf
-        self.loss_sum: Tensor | None = None
+        self.loss_sum = 0.0
         self.loss_steps = 0
-        self.last: list[tuple[Tensor, Tensor]] = []  # predictions and targets of the last batch, block by block
         self.last_loss = math.nan
+        self.last_statistics: Tensor | None = None  # of the last batch, summed
         self.table: Batch | None = None
         self.scored: tuple[int, dict[str, float]] | None = None  # step and scores of the last evaluation
         self._generator_state: Tensor | None = None
@@ -96,6 +100,12 @@ class Fitting(LightningModule):
     def due(self, every_n_steps: int | None) -> bool:
         """Whether a thing that happens every so many steps, and at the end, happens now."""
         return self.step == self.max_steps or (every_n_steps is not None and self.step % every_n_steps == 0)
+
+    def pooled(self, tensor: Tensor) -> Tensor:
+        """The sum of ``tensor`` over all processes, in its place."""
+        if self.trainer.world_size > 1:  # Lightning's own reduction would wait for a barrier each time
+            torch.distributed.all_reduce(tensor)
+        return tensor
 
     # What Lightning asks
 
@@ -128,7 +138,7 @@ class Fitting(LightningModule):
     def training_step(self, _: int) -> None:
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
         start, steps = time.perf_counter(), self._span()
-        loss_sum = torch.zeros((), device=self.device) if self.loss_sum is None else self.loss_sum
+        loss_sum = torch.zeros((), device=self.device)
         for _ in range(steps):
             optimizer.zero_grad()  # type: ignore[union-attr]
             loss, blocks = self._gradients()
@@ -136,23 +146,34 @@ class Fitting(LightningModule):
             if schedule is not None:
                 schedule.step()  # type: ignore[union-attr]
             loss_sum = loss_sum + loss
-        self.last, self.loss_sum = blocks, loss_sum
+        statistics = sum(self.dataset.statistics(*block).sum(0) for block in blocks)
+        assert isinstance(statistics, Tensor)
+        losses = torch.stack([loss_sum, loss]).to(statistics)
+        losses.sum().item()  # reads from the device, and so waits until the span is done
+        elapsed = time.perf_counter() - start
+        # The processes must agree on how long a span is, or they would wait for each other for ever.
+        figures = self.pooled(torch.cat([losses, losses.new_tensor([elapsed]), statistics]))
+        span_loss, self.last_loss, together = figures[:3].tolist()
+        self.last_statistics = figures[3:]
+        self.loss_sum += span_loss
         self.loss_steps += steps
-        self.last_loss = loss.item()  # reads from the device, and so waits until the span is done
         self._check_finite()
-        self.seconds_per_step = (time.perf_counter() - start) / steps
-        self.seconds += time.perf_counter() - start
+        self.seconds_per_step = together / self.trainer.world_size / steps
+        self.seconds += elapsed
 
     def _blocks(self, block: int) -> Iterator[Batch]:
-        """A training batch in blocks of so many points; with features in place of coordinates if there is a table."""
-        points = self.dataset.batch_points
+        """This process's share of a training batch in blocks of at most so many points.
+
+        With features in place of coordinates if there is a table.
+        """
+        mine = share(self.dataset.batch_points, self.trainer.global_rank, self.trainer.world_size)
+        ranges = [(start, min(start + block, mine.stop)) for start in range(mine.start, mine.stop, block)]
         if self.dataset.training_points is None:
             batch = self.dataset.sample(self.generator)
-            yield from itertools.starmap(Batch, zip(*(part.split(block) for part in batch), strict=True))
+            yield from (Batch(*(part[start:end] for part in batch)) for start, end in ranges)
             return
         numbers = self.dataset.draw(self.generator)
-        for start in range(0, points, block):
-            end = min(start + block, points)
+        for start, end in ranges:
             if self.table is not None:
                 rows = slice(start, end) if numbers is None else numbers[start:end]
                 yield Batch(self.table.coordinates[rows], self.table.targets[rows])
@@ -161,7 +182,10 @@ class Fitting(LightningModule):
                 yield self.dataset.training_batch(every)
 
     def _gradients(self) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """Adds the gradients of a batch's loss to the parameters; (loss, predictions and targets by block)."""
+        """Adds the gradients of a batch's loss to the parameters; (loss, predictions and targets by block).
+
+        The gradients are the whole batch's, the loss and the blocks those of this process's share.
+        """
         points = self.dataset.batch_points
         done, total = [], torch.zeros((), device=self.device)
         for inputs, targets in self._blocks(self.engine.block(points, self.device)):
@@ -172,29 +196,37 @@ class Fitting(LightningModule):
             self.manual_backward(loss)
             done.append((prediction.detach(), targets))
             total = total + loss.detach()
+        if self.trainer.world_size > 1:
+            self._pool_gradients()
         return total, done
+
+    def _pool_gradients(self) -> None:
+        """Adds up the processes' gradients, all of them in one message."""
+        trained = [parameter for parameter in self.field.parameters() if parameter.requires_grad]
+        mine = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
+        summed = self.pooled(torch.cat([gradient.reshape(-1) for gradient in mine]))
+        pieces = summed.split([parameter.numel() for parameter in trained])
+        for parameter, piece in zip(trained, pieces, strict=True):
+            parameter.grad = piece.view_as(parameter)
 
     def _span(self) -> int:
         ends = [self.step - self.step % interval + interval for interval in self.intervals] + [self.max_steps]
         return max(1, min(min(ends) - self.step, int(SPAN_SECONDS / self.seconds_per_step)))
 
     def _check_finite(self) -> None:
-        assert self.loss_sum is not None
-        if not math.isfinite(self.loss_sum.item()):
-            raise NonFiniteLoss(f"the loss is {self.loss_sum.item()} at step {self.step}")
+        if not math.isfinite(self.loss_sum):
+            raise NonFiniteLoss(f"the loss is {self.loss_sum} at step {self.step}")
 
     def mean_loss(self) -> float:
         """The mean loss over the steps since the last call."""
-        assert self.loss_sum is not None
-        mean = self.loss_sum.item() / self.loss_steps
-        self.loss_sum, self.loss_steps = None, 0
+        mean = self.loss_sum / self.loss_steps
+        self.loss_sum, self.loss_steps = 0.0, 0
         return mean
 
     def batch_scores(self) -> dict[str, float]:
         """Scores of the last training batch, by the dataset's own measure."""
-        statistics = sum(self.dataset.statistics(*block).sum(0) for block in self.last)
-        assert isinstance(statistics, Tensor)
-        return self.dataset.batch_scores(statistics)
+        assert self.last_statistics is not None
+        return self.dataset.batch_scores(self.last_statistics)
 
     # Checkpoints
 

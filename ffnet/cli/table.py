@@ -1,0 +1,41 @@
+"""``ffnet table``: the runs of a sweep as one table."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from ffnet.cli.app import reading_input, run
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str]) -> int:
+    return run("table", table, argv)
+
+
+def table(config: DictConfig) -> None:
+    from ffnet.cli.sweep import jobs
+    from ffnet.files import replacing
+    from ffnet.runs import FORMATS, draw, find_runs, tabulate
+
+    with reading_input():
+        if config.format not in FORMATS:
+            raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {config.format!r}")
+        folder = Path(config.run)
+        runs = find_runs(folder, jobs(folder))
+        metrics = None if config.metrics is None else list(config.metrics)
+        # What a plot is drawn against tells groups apart.
+        over = [] if config.each else [key for key in config.over if config.plot is None or key != config.x]
+        found = tabulate(runs, over, metrics)
+        text = FORMATS[config.format](found)
+        if config.output is None:
+            print(text, end="")
+        else:
+            with replacing(Path(config.output)) as temporary:
+                temporary.write_text(text)
+            log.info("wrote   %s", config.output)
+        if config.plot is not None:
+            draw(found, config.x, Path(config.plot))
+            log.info("wrote   %s", config.plot)

@@ -1,0 +1,123 @@
+"""Two processes on the CPU give what one gives: weights, figures, folders."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from tests.conftest import SMALL
+
+# 23 x 17 pixels in chunks of 100, and batches of 63: nothing divides by two.
+ODD = (
+    *(override for override in SMALL if not override.startswith(("dataset.", "model.hidden_layers"))),
+    "dataset.size=[23,17]",
+    "dataset.batch_size=63",
+    "model.hidden_layers=2",
+    "precision=32-true",
+    "+callbacks.evaluation.points=100",
+)
+TWO = "trainer.devices=2"
+
+
+def weights(run):
+    state = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    return torch.cat([state[key].flatten() for key in sorted(state)])
+
+
+def metrics(run):
+    return json.loads((run / "metrics.json").read_text())
+
+
+def test_two_processes_are_one_and_a_run_goes_on_with_another_number(command, tmp_path):
+    assert command("fit", *ODD, "hydra.run.dir=one")[0] == 0
+    code, out, err = command("fit", *ODD, TWO, "hydra.run.dir=two")
+    assert (code, err) == (0, ""), (out, err)
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert (metrics(one)["world_size"], metrics(two)["world_size"]) == (1, 2)
+    assert (weights(one) - weights(two)).abs().max() < 1e-5
+    _, out, _ = command("evaluate", "checkpoint=two")
+    assert metrics(two)["psnr"] == pytest.approx(json.loads(out)["psnr"], abs=1e-6)  # the same weights, one process
+    assert {path.name for path in two.iterdir()} == {path.name for path in one.iterdir()}
+    assert len(list(two.glob("events*"))) == 1
+
+    # From one to two processes, and back.
+    assert command("fit", "resume=one", TWO, "trainer.max_steps=26")[0] == 0
+    assert command("fit", "resume=two", "trainer.devices=1", "trainer.max_steps=26")[0] == 0
+    assert (metrics(one)["steps"], metrics(one)["world_size"], metrics(two)["world_size"]) == (26, 2, 1)
+    assert (weights(one) - weights(two)).abs().max() < 1e-5
+
+
+def test_each_job_of_a_sweep_has_one_folder_and_its_own_processes(command, tmp_path):
+    code, out, err = command("fit", "-m", *ODD, TWO, "seed=0,1", "hydra.sweep.dir=sweep")
+    assert (code, err) == (0, ""), (out, err)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sweep"]
+    folders = sorted((tmp_path / "sweep").iterdir())
+    assert [folder.name for folder in folders] == ["0", "1", "multirun.yaml"]
+    for seed, run in enumerate(folders[:2]):
+        assert len(list(run.glob("events*"))) == 1
+        assert [path.name for path in run.rglob("*.ckpt")] == ["last.ckpt"]
+        assert (metrics(run)["seed"], metrics(run)["world_size"]) == (seed, 2)
+    assert "2 runs: 2 complete" in out
+
+
+def test_a_process_that_fails_ends_the_others_and_is_named(command, tmp_path):
+    code, _, err = command("fit", *ODD, TWO, "optimizer.lr=1e30", "model.output_activation=null", "hydra.run.dir=run")
+    assert (code, err) == (1, "")  # the first process has said so itself
+    assert "lower optimizer.lr" in json.loads((tmp_path / "run" / "failed.json").read_text())["reason"]
+    code, _, err = command("fit", *ODD, "trainer.devices=64", "hydra.run.dir=many")
+    assert (code, err) == (2, "ffnet fit: trainer.devices: expected at most the batch's 63 points, got more\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_stopping_the_one_that_was_started_stops_all_with_the_state_saved(tmp_path, number):
+    arguments = [*ODD, TWO, "trainer.max_steps=1000000", "hydra.run.dir=run", "callbacks.checkpoints.every_n_steps=50"]
+    with subprocess.Popen([sys.executable, "-m", "ffnet", "fit", *arguments], cwd=tmp_path) as process:
+        path, deadline = tmp_path / "run" / "checkpoints" / "last.ckpt", time.monotonic() + 120
+        while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        others = children(process.pid)
+        process.send_signal(number)
+        process.wait(60)
+    assert len(others) == 2
+    assert process.returncode == (143 if number == signal.SIGTERM else -number)
+    deadline = time.monotonic() + 60
+    while any(alive(pid) for pid in others) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(alive(pid) for pid in others)
+    assert torch.load(path, weights_only=True)["global_step"] > 0
+    assert not (tmp_path / "run" / "failed.json").exists()
+
+
+def children(parent):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat") as file:
+                if int(file.read().rpartition(")")[2].split()[1]) == parent:
+                    found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_sweep_is_started_once(command, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    code, _, err = command("fit", "-m", *ODD, "seed=0,1")
+    assert (code, err) == (
+        2,
+        "ffnet fit: -m: each run of a sweep starts its own processes; start the sweep as one process\n",
+    )

@@ -1,0 +1,71 @@
+"""The launchers and the sweeper of the extra, for real."""
+
+import json
+import math
+
+import pytest
+
+from ffnet.runs import find_runs
+from tests.conftest import SMALL
+
+
+def test_submitits_local_executor(command, tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    line = [*SMALL, "seed=3", "logger=none", "hydra.sweep.dir=sweep"]
+    code, out, _ = command("fit", "-m", *line, "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5")
+    assert code == 0, out
+    assert [run.state for run in find_runs(tmp_path / "sweep")] == ["complete"]
+
+
+def test_optuna_finds_the_best_of_a_known_score(command, tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    from hydra.core.hydra_config import HydraConfig
+
+    from ffnet.cli import fit
+
+    def score(config):
+        """A parabola over log(sigma), highest at 12; sigmas below 2 fail."""
+        if config.encoder.sigma < 2:
+            raise ValueError("too smooth")
+        folder = HydraConfig.get().runtime.output_dir
+        value = 30 - 10 * math.log(config.encoder.sigma / 12) ** 2
+        with open(f"{folder}/metrics.json", "w") as file:
+            json.dump({"psnr": value, "steps": 1}, file)
+
+    monkeypatch.setattr(fit, "fit", score)
+    line = ["hydra/sweeper=optuna", "hydra.sweeper.trials=10", "hydra.sweeper.at_once=2", "hydra.sweep.dir=sweep"]
+    search = "encoder.sigma=tag(log,interval(1,100))"
+    code, out, err = command("fit", "-m", *line, search, "optimizer=adam,muon", "trainer.max_steps=1")
+    assert err.strip().splitlines() == ["ffnet fit: the run failed: ValueError: too smooth"] * err.count("\n")
+    runs = find_runs(tmp_path / "sweep")
+    assert len(runs) == 10
+    assert {run.overrides["optimizer"] for run in runs} == {"adam", "muon"}
+    best = max(runs, key=lambda run: run.metrics.get("psnr", -1))
+    assert best.metrics["psnr"] > 29
+    assert f"best    run {best.folder.name}, {best.metrics['psnr']:.4g}: " in out
+    assert code in (0, 1)
+    before = [run.overrides for run in runs]
+    command("fit", "-m", *line, search, "optimizer=adam,muon", "trainer.max_steps=1")
+    assert [run.overrides for run in find_runs(tmp_path / "sweep")] == before  # the same seed, the same trials
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["seed=0"], "optuna: expected something to search"),
+        (["seed=0,1", "hydra.sweeper.trials=0"], "hydra.sweeper.trials: expected at least 1, got 0"),
+    ],
+)
+def test_optuna_says_what_it_needs(command, arguments, message):
+    pytest.importorskip("optuna")
+    code, _, err = command("fit", "-m", "hydra/sweeper=optuna", *arguments)
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_launcher_that_is_not_installed_is_named(command):
+    code, _, err = command("fit", "-m", "hydra/launcher=rocket", "seed=0,1")
+    assert code == 2
+    assert "there is no hydra/launcher 'rocket'" in err
+    assert "pip install 'ffnet[sweep]'" in err

@@ -1,0 +1,172 @@
+"""Tables of runs whose figures are known."""
+
+import csv
+import io
+import json
+import math
+
+import pytest
+from PIL import Image
+
+from ffnet.runs import exit_code, find_runs, number, tabulate, varying
+from ffnet.runs.plot import curves
+from tests.runs.folders import write_run, write_sweep
+
+PSNR = {("a", 0): 30.0, ("a", 1): 33.0, ("b", 0): 20.0, ("b", 1): 21.0}
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """Two encoders by three seeds: four runs complete, one failed, one killed."""
+    runs = {}
+    for index, (encoder, seed) in enumerate((e, s) for e in "ab" for s in (0, 1, 2)):
+        overrides = [f"encoder={encoder}", f"seed={seed}", "trainer.max_steps=20"]
+        score = PSNR.get((encoder, seed))
+        runs[index] = (overrides, score and {"psnr": score, "mse": 0.1, "seconds": 2.0, "versions": {}}, None)
+    runs[2] = (runs[2][0], None, {"reason": "sigma: expected a | b", "exit_code": 2})
+    write_sweep(tmp_path / "sweep", ["encoder=a,b", "seed=0,1,2", "trainer.max_steps=20"], runs)
+    return tmp_path / "sweep"
+
+
+def test_groups_are_averaged_over_seeds(sweep):
+    table = tabulate(find_runs(sweep), ["seed", "dataset.path"])
+    assert (table.keys, table.metrics, table.shared) == (["encoder"], ["psnr"], {"trainer.max_steps": "20"})
+    a, b = table.groups
+    assert (a.values, a.count("complete"), a.count("failed"), a.count("unfinished")) == ({"encoder": "a"}, 2, 1, 0)
+    assert (b.count("complete"), b.count("failed"), b.count("unfinished")) == (2, 0, 1)
+    assert a.mean("psnr") == pytest.approx(31.5)
+    assert a.spread("psnr") == pytest.approx(math.sqrt((1.5**2 + 1.5**2) / 1))  # n - 1
+    assert b.spread("psnr") == pytest.approx(math.sqrt(0.5))
+
+
+def test_one_run_has_no_spread(sweep):
+    table = tabulate(find_runs(sweep))
+    assert table.keys == ["encoder", "seed"]
+    assert [group.spread("psnr") for group in table.groups] == [None] * 6
+    assert [group.mean("psnr") for group in table.groups] == [30.0, 33.0, None, 20.0, 21.0, None]
+
+
+def test_runs_come_in_the_order_of_their_numbers(tmp_path):
+    for index in (10, 9, 2):
+        write_run(tmp_path / str(index), [f"seed={index}"], {"psnr": 1.0})
+    assert [run.folder.name for run in find_runs(tmp_path)] == ["2", "9", "10"]
+
+
+def test_jobs_without_a_folder_are_missing(tmp_path):
+    write_run(tmp_path / "1", ["seed=1"], {"psnr": 1.0})
+    runs = find_runs(tmp_path, [["seed=0"], ["seed=1"]])
+    assert [(run.state, run.overrides) for run in runs] == [("missing", {"seed": "0"}), ("complete", {"seed": "1"})]
+
+
+def test_a_record_cut_short_is_an_unfinished_run(tmp_path):
+    write_run(tmp_path / "0", [])
+    (tmp_path / "0" / "metrics.json").write_text('{"psnr": 3')
+    assert [run.state for run in find_runs(tmp_path)] == ["unfinished"]
+
+
+def test_a_kernels_folder_is_no_run(tmp_path):
+    write_run(tmp_path / "0", [])
+    (tmp_path / "0" / "ntk.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match="there is no run in"):
+        find_runs(tmp_path)
+
+
+def test_overrides_lose_their_signs_and_quotes(tmp_path):
+    write_run(tmp_path / "0", ["+a.b=1", "++c=2", r"path='it\'s here'", 'size="[3,4]"', "resume=true", "empty="])
+    (run,) = find_runs(tmp_path)
+    assert run.overrides == {"a.b": "1", "c": "2", "path": "it's here", "size": "[3,4]", "empty": ""}
+
+
+def test_exit_codes(sweep):
+    runs = find_runs(sweep)
+    assert exit_code(runs) == 2
+    assert exit_code(run for run in runs if run.state == "unfinished") == 1
+    assert exit_code(run for run in runs if run.state == "complete") == 0
+
+
+def test_numbers():
+    assert [number(value) for value in ("3", "1e-3", 2, "x", None, True)] == [3.0, 1e-3, 2.0, None, None, None]
+
+
+def test_varying_counts_an_absent_override_as_a_value(tmp_path):
+    write_run(tmp_path / "0", ["encoder=identity"], {"psnr": 1.0})
+    write_run(tmp_path / "1", ["encoder=gaussian", "encoder.sigma=3"], {"psnr": 2.0})
+    runs = find_runs(tmp_path)
+    assert varying(runs) == ["encoder", "encoder.sigma"]
+    assert tabulate(runs).groups[0].values == {"encoder": "identity", "encoder.sigma": ""}
+
+
+def test_markdown_shows_every_run_that_has_no_figures(command, sweep):
+    code, out, err = command("table", f"run={sweep}")
+    assert (code, err) == (0, "")
+    cells = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in out.splitlines() if "|" in line]
+    assert cells[0] == ["encoder", "runs", "failed", "unfinished", "psnr"]
+    assert cells[2] == ["a", "2", "1", "0", "31.5 ± 2.1"]
+    assert cells[3] == ["b", "2", "0", "1", "20.5 ± 0.71"]
+    assert cells[6] == [str(sweep / "2"), "failed", "encoder=a seed=2", r"sigma: expected a \| b"]
+    assert cells[7][:3] == [str(sweep / "5"), "unfinished", "encoder=b seed=2"]
+    assert out.endswith("In every run: trainer.max_steps=20\n")
+
+
+def test_csv_and_json_say_the_same(command, sweep, tmp_path):
+    code, out, _ = command("table", f"run={sweep}", "format=csv", "metrics=[psnr,seconds]")
+    assert code == 0
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert command("table", f"run={sweep}", "format=json", "metrics=[psnr,seconds]", "output=t.json")[0] == 0
+    found = json.loads((tmp_path / "t.json").read_text())
+    assert [{key: str(value) for key, value in group.items()} for group in found["groups"]] == rows
+    assert found["groups"][0]["psnr"] == pytest.approx(31.5)
+    assert found["groups"][0]["seconds_spread"] == 0
+    assert [run["state"] for run in found["runs"]].count("complete") == 4
+
+
+def test_a_plot_has_a_line_for_each_group(command, tmp_path):
+    for index, (encoder, sigma, seed) in enumerate((e, s, n) for e in "ab" for s in (10, 2, 100) for n in (0, 1)):
+        overrides = [f"encoder={encoder}", f"encoder.sigma={sigma}", f"seed={seed}"]
+        write_run(tmp_path / "sweep" / str(index), overrides, {"psnr": sigma / 10 + 2 * seed})
+    lines = curves(tabulate(find_runs(tmp_path / "sweep"), ["seed"]), "encoder.sigma", "psnr")
+    expected = [(s, pytest.approx(s / 10 + 1), pytest.approx(math.sqrt(2))) for s in (2, 10, 100)]
+    assert lines == {"encoder=a": expected, "encoder=b": expected}
+    assert command("table", "run=sweep", "plot=p.png")[0] == 0
+    with Image.open(tmp_path / "p.png") as picture:
+        assert min(picture.size) > 400
+    assert command("table", "run=sweep", "plot=p.svg", "x=seed")[0] == 0
+    assert "<svg" in (tmp_path / "p.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["run=nowhere"], "run: expected the folder of a sweep or of runs, got nowhere"),
+        (["run=."], "run: there is no run in"),
+        (["run=sweep", "format=xml"], "format: expected one of markdown, csv, json, got 'xml'"),
+        (["run=sweep", "metrics=[beauty]"], "metrics: expected some of psnr, mse, seconds, got beauty"),
+        (["run=sweep", "plot=p.png"], "x: expected one of the numeric overrides (none), got None"),
+        (["run=sweep", "plot=p.png", "x=encoder"], "x: expected one of the numeric overrides (none), got encoder"),
+        (["run=sweep", "output=nowhere/t.csv"], "nowhere"),
+        (["run=sweep", "plot=nowhere/p.png", "x=seed"], "nowhere"),
+        (["run=sweep", "plot=p.txt", "x=seed"], "txt"),
+        (["run=broken"], "damaged record of a sweep"),
+    ],
+)
+def test_bad_input_is_one_line(command, request, tmp_path, overrides, message):
+    if overrides[0] == "run=sweep":
+        request.getfixturevalue("sweep")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "multirun.yaml").write_text("hydra: [")
+    code, _, err = command("table", *overrides)
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_sweep_is_read_as_fit_leaves_it(command, tmp_path):
+    from tests.conftest import SMALL
+
+    code, _, _ = command("fit", "-m", *SMALL, "seed=0,1", "hydra.sweep.dir=sweep", "logger=none")
+    assert code == 0
+    _, out, _ = command("table", "run=sweep", "format=json")
+    found = json.loads(out)
+    assert [run["overrides"]["seed"] for run in found["runs"]] == ["0", "1"]
+    scores = [json.loads((tmp_path / "sweep" / name / "metrics.json").read_text())["psnr"] for name in "01"]
+    assert found["groups"][0]["psnr"] == pytest.approx(sum(scores) / 2)
