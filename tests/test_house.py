@@ -26,7 +26,7 @@ ARROWS = {
     "datasets": ({"files", "geometry", "metrics", "resources"}, {"torch", "jaxtyping", "numpy", "PIL", "tqdm"}),
     "rendering": ({"datasets", "files", "geometry"}, {"torch", "jaxtyping", "numpy", "PIL"}),
     "training": (
-        {"checkpoint", "datasets", "files", "memory", "metrics", "models"},
+        {"checkpoint", "datasets", "files", "kernels", "memory", "metrics", "models"},
         {"torch", "jaxtyping", "lightning", "tqdm"},
     ),
 }
