@@ -73,7 +73,8 @@ class Bands:
                 values = field(x)
                 for total, part in zip(sums, piece, strict=True):
                     slopes = torch.autograd.grad(values, parameters, part, retain_graph=True, materialize_grads=True)
-                    torch._foreach_add_(total, slopes)
+                    for held, slope in zip(total, slopes, strict=True):
+                        held += slope
         squares = torch.stack([sum((g.square().sum() for g in total), torch.zeros(())) for total in sums])
         return squares / parts.square().sum((1, 2)).clamp(min=torch.finfo(parts.dtype).tiny)
 
