@@ -16,9 +16,9 @@ from ffnet.kernels import eigenvalues, empirical_ntk_trace, finite_mlp, largest_
 
 def trained(width: int, seed: int, steps: int) -> tuple[float, float, float]:
     """(change of the kernel, motion of the weights, error that is left), each relative to what was at the start."""
-    x = torch.rand(16, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.rand(16, 3, generator=torch.Generator().manual_seed(0))
     y = torch.sin(4 * x[:, :1])
-    model = finite_mlp(3, width, 2, seed)
+    model = finite_mlp(3, width, 2, seed, dtype=torch.float32)
     kernel = empirical_ntk_trace(model, x)
     weights = [p.detach().clone() for p in model.parameters()]
     rate = 0.25 * largest_stable_rate(eigenvalues(kernel)[0].item())
@@ -35,7 +35,7 @@ def trained(width: int, seed: int, steps: int) -> tuple[float, float, float]:
 
 
 def study(small: bool) -> dict[str, Any]:
-    widths, seeds, steps = ([64, 512], 1, 100) if small else ([64, 256, 1024, 2048], 3, 300)
+    widths, seeds, steps = ([64, 512], 3, 100) if small else ([64, 256, 1024, 2048], 5, 300)
     found = torch.tensor([[trained(width, seed, steps) for seed in range(seeds)] for width in widths]).mean(1)
     names = ("drift", "motion", "error")
     return {"widths": widths, "steps": steps, "seeds": seeds, **dict(zip(names, found.T.tolist(), strict=True))}

@@ -30,10 +30,10 @@ POWERS = (math.inf, 1.5, 1.0, 0.5, 0.0)
 
 
 def encoder(power: float) -> Callable[[torch.Tensor], torch.Tensor]:
-    """``a_j [sin(2 pi j x), cos(2 pi j x)]`` with ``a_j = j^-power``, j to 16, of norm 1; infinite: j = 1."""
+    """``a_j [sin(2 pi j x), cos(2 pi j x)]`` with ``a_j = j^-power``, j to 16; infinite: j = 1."""
     j = torch.arange(1, POINTS // 2 + 1, dtype=torch.float64)
     amplitudes = (j == 1).double() if math.isinf(power) else j**-power
-    amplitudes = amplitudes / amplitudes.norm()
+    amplitudes = amplitudes * (POINTS / 2) ** 0.5 / amplitudes.norm()  # so that pre-activations have the variance 1
 
     def features(x: torch.Tensor) -> torch.Tensor:
         phase = 2 * math.pi * x * j

@@ -20,7 +20,7 @@ from ffnet.kernels import KernelDynamics, empirical_ntk_trace, finite_mlp, grid_
 POINTS = 64
 WIDTH = 1024
 EARLY = 50
-ADAM_RATE = 1e-4
+ADAM_RATE = 3e-4
 
 
 def signals() -> dict[str, torch.Tensor]:

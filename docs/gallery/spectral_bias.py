@@ -25,7 +25,7 @@ def features(kind: str) -> torch.Tensor:
     x = grid_points([POINTS])
     if kind == "plain":
         return torch.cat([2 * x - 1, torch.ones_like(x)], dim=-1)
-    return GaussianEncoder(1, 128, SIGMA, normalize=True, dtype=torch.float64)(x)
+    return GaussianEncoder(1, 128, SIGMA, dtype=torch.float64)(x)
 
 
 def left(residual: torch.Tensor) -> torch.Tensor:

@@ -188,27 +188,30 @@ def test_outputs_of_random_networks_have_the_nngp_covariance():
     assert ((error + 0.15 * (rows == columns)) / (products.std(1)[kept] / count**0.5)).square().sum() > 25.2
 
 
+def lazy_run(width, seed):
+    """(drift of the kernel, motion of the weights) in 300 steps, relative to what they were."""
+    x = points(16, d=3).float()
+    y, model = torch.sin(4 * x[:, :1]), finite_mlp(3, width, 2, seed, dtype=torch.float32)
+    start, weights = empirical_ntk_trace(model, x), [p.detach().clone() for p in model.parameters()]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5 / torch.linalg.eigvalsh(start)[-1].item())
+    for _ in range(300):
+        optimizer.zero_grad()
+        (0.5 * (model(x) - y).square().sum()).backward()
+        optimizer.step()
+    moved = sum((p - w).square().sum() for p, w in zip(model.parameters(), weights, strict=True))
+    drift = (empirical_ntk_trace(model, x) - start).norm() / start.norm()
+    return drift.item(), (moved / sum(w.square().sum() for w in weights)).sqrt().item()
+
+
 def test_lazy_training_moves_kernel_and_weights_less_with_width():
-    x = points(16, d=3)
-    y = torch.sin(4 * x[:, :1])
-    drifts, motions, widths = [], [], (64, 256, 1024)
-    for width in widths:
-        model = finite_mlp(3, width, 2, seed=0)
-        start = empirical_ntk_trace(model, x)
-        weights = [p.detach().clone() for p in model.parameters()]
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.5 / torch.linalg.eigvalsh(start)[-1].item())
-        for _ in range(300):
-            optimizer.zero_grad()
-            (0.5 * (model(x) - y).square().sum()).backward()
-            optimizer.step()
-        drifts.append(((empirical_ntk_trace(model, x) - start).norm() / start.norm()).item())
-        moved = sum((p - w).square().sum() for p, w in zip(model.parameters(), weights, strict=True))
-        motions.append((moved / sum(w.square().sum() for w in weights)).sqrt().item())
-    # The reference: .260 .090 .028 of the kernel, a slope of -0.80; .0447 .0113 .0027 of the weights, -1.01.
-    for values, slope, allowed in ((drifts, -0.80, 0.2), (motions, -1.01, 0.1)):
-        assert values == sorted(values, reverse=True)
-        found = math.log(values[-1] / values[0]) / math.log(widths[-1] / widths[0])
-        assert found == pytest.approx(slope, abs=allowed), values
+    widths = (64, 256, 1024)
+    means = torch.tensor([[lazy_run(width, seed) for seed in range(4)] for width in widths]).mean(1)
+    assert (means.diff(dim=0) < 0).all()
+    slopes = (means[-1] / means[0]).log() / math.log(widths[-1] / widths[0])
+    # The reference, on another problem: .260 .090 .028 of the kernel, a slope of -0.80; .0447 .0113 .0027 of the
+    # weights, -1.01. The kernel's is between its fluctuation's -1/2 and its mean's -1.
+    assert -1 < slopes[0] < -0.55
+    assert slopes[1].item() == pytest.approx(-1, abs=0.1)
 
 
 def test_small_eigenvalues_keep_their_digits():
