@@ -16,8 +16,7 @@ from ffnet.kernels import eigenvalues, empirical_ntk_trace, finite_mlp, largest_
 
 def trained(width: int, seed: int, steps: int) -> tuple[float, float, float]:
     """(change of the kernel, motion of the weights, error that is left), each relative to what was at the start."""
-    x = torch.rand(16, 3, generator=torch.Generator().manual_seed(0))
-    y = torch.sin(4 * x[:, :1])
+    x, y = torch.randn(16, 4, generator=torch.Generator().manual_seed(0)).split([3, 1], dim=1)
     model = finite_mlp(3, width, 2, seed, dtype=torch.float32)
     kernel = empirical_ntk_trace(model, x)
     weights = [p.detach().clone() for p in model.parameters()]

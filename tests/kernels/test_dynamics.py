@@ -190,8 +190,8 @@ def test_outputs_of_random_networks_have_the_nngp_covariance():
 
 def lazy_run(width, seed):
     """(drift of the kernel, motion of the weights) in 300 steps, relative to what they were."""
-    x = points(16, d=3).float()
-    y, model = torch.sin(4 * x[:, :1]), finite_mlp(3, width, 2, seed, dtype=torch.float32)
+    x, y = torch.randn(16, 4, generator=torch.Generator().manual_seed(0)).split([3, 1], dim=1)
+    model = finite_mlp(3, width, 2, seed, dtype=torch.float32)
     start, weights = empirical_ntk_trace(model, x), [p.detach().clone() for p in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5 / torch.linalg.eigvalsh(start)[-1].item())
     for _ in range(300):
@@ -208,10 +208,8 @@ def test_lazy_training_moves_kernel_and_weights_less_with_width():
     means = torch.tensor([[lazy_run(width, seed) for seed in range(4)] for width in widths]).mean(1)
     assert (means.diff(dim=0) < 0).all()
     slopes = (means[-1] / means[0]).log() / math.log(widths[-1] / widths[0])
-    # The reference, on another problem: .260 .090 .028 of the kernel, a slope of -0.80; .0447 .0113 .0027 of the
-    # weights, -1.01. The kernel's is between its fluctuation's -1/2 and its mean's -1.
-    assert -1 < slopes[0] < -0.55
-    assert slopes[1].item() == pytest.approx(-1, abs=0.1)
+    # The reference, on another problem: .260 .090 .028 of the kernel, .0447 .0113 .0027 of the weights.
+    assert slopes.tolist() == pytest.approx([-0.80, -1.01], abs=0.15)
 
 
 def test_small_eigenvalues_keep_their_digits():
