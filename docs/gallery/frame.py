@@ -39,14 +39,22 @@ def make(script: ModuleType, small: bool, folder: Path) -> dict[str, Any]:
     """Writes ``<script>.json`` and ``<script>.png``, and returns the numbers."""
     found: dict[str, Any] = rounded(script.study(small))
     folder.mkdir(parents=True, exist_ok=True)
-    name = Path(str(script.__file__)).stem
-    (folder / f"{name}.json").write_text(json.dumps(found, allow_nan=False) + "\n")
+    (folder / f"{stem(script)}.json").write_text(json.dumps(found, allow_nan=False) + "\n")
+    show(script, found, folder)
+    return found
+
+
+def show(script: ModuleType, found: dict[str, Any], folder: Path) -> None:
+    """Writes the figure of numbers that are there already."""
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     script.draw(found, figure)
     for axes in figure.axes:
         axes.grid(alpha=0.3)
-    figure.savefig(folder / f"{name}.png", dpi=100)
-    return found
+    figure.savefig(folder / f"{stem(script)}.png", dpi=100)
+
+
+def stem(script: ModuleType) -> str:
+    return Path(str(script.__file__)).stem
 
 
 def markdown(head: list[str], rows: list[list[Any]]) -> str:

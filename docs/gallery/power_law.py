@@ -122,8 +122,10 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
             axes.loglog(numbers["predicted"][kind], "--", color=line.get_color())
     spectrum.set(title="NTK behind features a_j = j^(−p)", xlabel="frequency, cycles per unit", ylabel="eigenvalue")
     spectrum.legend()
-    for axes, where in ((train, "at the training points"), (test, "between them as well")):
-        axes.set(title=f"Error {where} (predicted: dashed)", xlabel="step", ylabel="mean squared error")
+    train.set(title="At the training points (predicted: dashed)", ylim=(1e-8, 5))
+    test.set(title="On a grid four times as fine")
+    for axes in (train, test):
+        axes.set(xlabel="step of gradient descent", ylabel="mean squared error", xlim=(1, found["steps"]))
 
 
 def table(found: dict[str, Any]) -> str:
@@ -131,7 +133,7 @@ def table(found: dict[str, Any]) -> str:
     for power, numbers in found["powers"].items():
         ends = [numbers[how][where][-1] for where in ("train", "test") for how in ("predicted", "trained")]
         ratio = max(numbers["eigenvalues"][1:16]) / min(numbers["eigenvalues"][1:16])
-        lines.append(["infinite" if power == "inf" else power, f"{ratio:.3g}", *(f"{end:.4f}" for end in ends)])
+        lines.append(["infinite" if power == "inf" else power, f"{ratio:.3g}", *(f"{end:.2g}" for end in ends)])
     head = ["p", "eigenvalues, largest / smallest", "train, predicted", "trained", "test, predicted", "trained"]
     return frame.markdown(head, lines)
 

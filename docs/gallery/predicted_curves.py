@@ -101,8 +101,8 @@ def table(found: dict[str, Any]) -> str:
     lines = []
     for name, curves in found["curves"].items():
         early = [f"{apart(curves, 'descent', step):.2f} dB" for step in marks]
-        lines.append([name, *early, f"{curves['Adam'][EARLY] - curves['predicted'][EARLY]:+.1f} dB"])
-    head = ["signal", *(f"descent, to step {step}" for step in marks), f"Adam, at step {EARLY}"]
+        lines.append([name, *early, f"{apart(curves, 'Adam', EARLY):.1f} dB"])
+    head = ["signal", *(f"descent, to step {step}" for step in marks), f"Adam, to step {EARLY}"]
     drift = ", ".join(f"{name} by {100 * value:.1f} %" for name, value in found["drift"].items())
     return f"{frame.markdown(head, lines)}\n\nIn {steps} steps on the photograph, the kernel is moved by: {drift}."
 

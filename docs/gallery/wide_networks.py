@@ -69,10 +69,12 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
         found["angles"], found["covariance"], found["standard_error"], fmt=".", label=f"{found['networks']} networks"
     )
     covariance.set(title="Covariance of the outputs", xlabel="angle between two inputs", ylabel="E[f(x) f(x')]")
-    covariance.legend()
-    shape.loglog(found["widths"], found["kurtosis_law"], "k--", label="3 ((1 + 5/n)² − 1)")
+    covariance.set(ylim=(0, 1.2))
+    covariance.legend(loc="lower center")
+    shape.plot(found["widths"], found["kurtosis_law"], "k--", label="3 ((1 + 5/n)² − 1)")
     shape.errorbar(found["widths"], found["kurtosis"], found["kurtosis_error"], fmt="o", label="measured")
-    shape.set(title="Distance from a Gaussian", xlabel="width n", ylabel="excess kurtosis of f(x)")
+    shape.set_xscale("log", base=2)
+    shape.set(title="Distance from a Gaussian", xlabel="width n", ylabel="excess kurtosis of f(x)", ylim=(0, None))
     shape.legend()
 
 
