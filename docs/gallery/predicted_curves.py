@@ -56,9 +56,9 @@ def trained(model: nn.Module, x: torch.Tensor, y: torch.Tensor, steps: int, opti
 
 
 def study(small: bool) -> dict[str, Any]:
-    steps = EARLY if small else 300
+    width, steps = (WIDTH // 2, EARLY) if small else (WIDTH, 300)
     encoder = GaussianEncoder(1, 64, 3.0, dtype=torch.float64)
-    features, network = encoder(grid_points([POINTS])), finite_mlp(encoder.out_features, WIDTH, 2, seed=0)
+    features, network = encoder(grid_points([POINTS])), finite_mlp(encoder.out_features, width, 2, seed=0)
     kernel = empirical_ntk_trace(network, features)
     dynamics = KernelDynamics(kernel)
     rate = 0.5 * largest_stable_rate(dynamics.eigenvalues[-1].item())

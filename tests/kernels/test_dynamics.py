@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from ffnet.datasets import ImageDataset
 from ffnet.encoders import GaussianEncoder, PositionalEncoder
 from ffnet.kernels import (
     InfiniteMLP,
@@ -27,6 +26,7 @@ from ffnet.kernels import (
     stationary_row,
 )
 from ffnet.metrics import psnr
+from tests.docs.gallery import script
 from tests.kernels.models import LAYERED, built, points
 
 
@@ -222,24 +222,9 @@ def test_small_eigenvalues_keep_their_digits():
     assert found[2].item() == pytest.approx(0.7**7 - 1, rel=1e-14)
 
 
-def signals():
-    """Five signals of 64 values in [0, 1], one of them a row of a photograph."""
-    x = grid_points([64])
-    noise = torch.randn(64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    frequency = torch.arange(33, dtype=torch.float64).clamp(min=1)
-    found = {
-        "wave": torch.sin(2 * math.pi * 2 * x),
-        "step": (x > 0.4).double(),
-        "ramp": x,
-        "power law": torch.fft.irfft(torch.fft.rfft(noise) / frequency, 64)[:, None],
-        "photograph": ImageDataset(size=64).pixels[32, :, :1].double(),
-    }
-    return {name: (y - y.min()) / (y.max() - y.min()) for name, y in found.items()}
-
-
 @pytest.mark.parametrize("name", ["wave", "step", "ramp", "power law", "photograph"])
 def test_predicted_psnr_of_a_wide_network_is_within_a_decibel_for_fifty_steps(name):
-    x, y = grid_points([64]), signals()[name]
+    x, y = grid_points([64]), script("predicted_curves").signals()[name]
     encoder = GaussianEncoder(1, 64, 3.0, dtype=torch.float64)
     features, model = encoder(x), finite_mlp(128, 1024, 2, seed=0)
     start = (model(features) - y).detach()
