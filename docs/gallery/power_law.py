@@ -24,6 +24,7 @@ from ffnet.kernels import (
 )
 
 POINTS = 32
+WIDTH = 1024
 FINER = 4
 ALPHA = 1.0
 POWERS = (math.inf, 1.5, 1.0, 0.5, 0.0)
@@ -51,11 +52,11 @@ def signal(x: torch.Tensor, seed: int) -> torch.Tensor:
     return values / math.sqrt(normal.square().sum() / 2)
 
 
-def one(power: float, width: int, steps: int, seeds: int) -> dict[str, Any]:
+def one(power: float, steps: int, seeds: int) -> dict[str, Any]:
     """Mean squared errors under gradient descent at half of the largest stable rate, averaged over signals."""
     features, grid = encoder(power), torch.arange(POINTS * FINER, dtype=torch.float64)[:, None] / (POINTS * FINER)
     inputs, known = features(grid), grid[::FINER]
-    network = finite_mlp(inputs.shape[1], width, 3, seed=0)
+    network = finite_mlp(inputs.shape[1], WIDTH, 3, seed=0)
     kernel = empirical_ntk_trace(network, inputs)
     dynamics = KernelDynamics(kernel[::FINER, ::FINER])
     rate = 0.5 * largest_stable_rate(dynamics.eigenvalues[-1].item())
@@ -63,7 +64,7 @@ def one(power: float, width: int, steps: int, seeds: int) -> dict[str, Any]:
     for seed in range(seeds):
         y = signal(grid, seed)
         totals[0] += predicted(network, inputs, y, dynamics, kernel[:, ::FINER], rate, steps)
-        totals[1] += trained(width, inputs, y, rate, steps)
+        totals[1] += trained(inputs, y, rate, steps)
     row = stationary_row(InfiniteMLP(3, "relu", "ntk", math.sqrt(2), encoder=features).ntk, [len(known)])
     (train, test), (trained_train, trained_test) = (totals / seeds).tolist()
     return {
@@ -92,9 +93,9 @@ def predicted(
     return torch.stack(found, dim=1)
 
 
-def trained(width: int, inputs: torch.Tensor, y: torch.Tensor, rate: float, steps: int) -> torch.Tensor:
+def trained(inputs: torch.Tensor, y: torch.Tensor, rate: float, steps: int) -> torch.Tensor:
     """The same of the network itself under gradient descent."""
-    network, found = finite_mlp(inputs.shape[1], width, 3, seed=0), []
+    network, found = finite_mlp(inputs.shape[1], WIDTH, 3, seed=0), []
     optimizer = torch.optim.SGD(network.parameters(), lr=rate)
     for _ in range(steps + 1):
         optimizer.zero_grad()
@@ -106,9 +107,9 @@ def trained(width: int, inputs: torch.Tensor, y: torch.Tensor, rate: float, step
 
 
 def study(small: bool) -> dict[str, Any]:
-    width, steps, seeds, powers = (256, 20, 1, (math.inf, 1.0, 0.0)) if small else (1024, 200, 2, POWERS)
-    rows = {"inf" if math.isinf(p) else f"{p:g}": one(p, width, steps, seeds) for p in powers}
-    return {"width": width, "steps": steps, "signals": seeds, "powers": rows}
+    steps, seeds, powers = (20, 1, (math.inf, 1.0, 0.0)) if small else (200, 2, POWERS)
+    rows = {"inf" if math.isinf(p) else f"{p:g}": one(p, steps, seeds) for p in powers}
+    return {"width": WIDTH, "steps": steps, "signals": seeds, "powers": rows}
 
 
 def draw(found: dict[str, Any], figure: Figure) -> None:

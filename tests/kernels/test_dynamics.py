@@ -205,11 +205,13 @@ def lazy_run(width, seed):
 
 def test_lazy_training_moves_kernel_and_weights_less_with_width():
     widths = (64, 256, 1024)
-    means = torch.tensor([[lazy_run(width, seed) for seed in range(4)] for width in widths]).mean(1)
-    assert (means.diff(dim=0) < 0).all()
+    means = torch.tensor([[lazy_run(width, seed) for seed in range(3)] for width in widths]).mean(1)
     slopes = (means[-1] / means[0]).log() / math.log(widths[-1] / widths[0])
-    # The reference, on another problem: .260 .090 .028 of the kernel, .0447 .0113 .0027 of the weights.
-    assert slopes.tolist() == pytest.approx([-0.80, -1.01], abs=0.15)
+    # The reference, on another problem: .260 .090 .028 of the kernel, a slope of -0.80; .0447 .0113 .0027 of the
+    # weights, -1.01. The kernel's is between its fluctuation's -1/2 and its mean's -1.
+    assert -1.05 < slopes[0] < -0.5
+    assert slopes[1].item() == pytest.approx(-1.01, abs=0.1)
+    assert (means[:-1] / means[1:] > 2).all()
 
 
 def test_small_eigenvalues_keep_their_digits():
