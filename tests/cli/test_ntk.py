@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import torch
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
 from ffnet.cli import ntk
@@ -49,6 +50,21 @@ def test_the_optimizer_s_curve_is_that_of_the_settings(command, tmp_path):
     report = json.loads((tmp_path / "run" / "ntk.json").read_text())
     assert report["optimizer_psnr"][5] == pytest.approx(report["optimizer_psnr"][0], abs=1e-5)
     assert report["kernel_drift"][1] < 1e-6 < report["kernel_drift"][0]
+
+
+def test_a_run_is_watched_in_tensorboard_and_resumed(command, tmp_path):
+    watched = ("callbacks=kernel", "callbacks.kernel.every_n_steps=10", "callbacks.kernel.points=32")
+    code, _, err = command("fit", *SMALL, *watched, "hydra.run.dir=run")
+    assert (code, err) == (0, "")
+    events = EventAccumulator(str(tmp_path / "run"))
+    events.Reload()
+    assert [entry.step for entry in events.Scalars("kernel/drift")] == [0, 10, 20]
+    assert {"kernel/eigenvalue_5", "kernel/effective_rank"} <= set(events.Tags()["scalars"])
+    for band in ("0-1", "1-2", "2-4", "4-8", "8-16"):
+        found = [events.Scalars(f"band_{kind}/{band}")[0].value for kind in ("error", "predicted")]
+        assert found[0] == pytest.approx(found[1])
+    code, _, err = command("fit", "resume=run", "trainer.max_steps=30")
+    assert (code, err) == (0, "")
 
 
 class Plain(Field):
