@@ -1,12 +1,13 @@
-"""Speed and memory of the empirical NTK, of its leading eigenvalues, and of a solve on a grid.
+"""Speed and memory of the empirical NTK, of its leading eigenvalues, of a solve on a grid, and of watching a run.
 
-python benchmarks/kernels.py ntk | lanczos | grid
+python benchmarks/kernels.py ntk | lanczos | grid | watch
 
 The network is that of Tancik et al. 2020: 256 Gaussian frequencies, 3 hidden layers of 256, 3 outputs. Each figure of
 memory is the peak of a process of its own, less what the process held before the measured call.
 """
 
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -94,6 +95,35 @@ def grid() -> None:
     print(f"solve {seconds:.2f} s, {found.iterations} iterations, relative residual {found.residuals.item():.1e}")
 
 
+def watch(rounds: int = 5, steps: int = 40) -> None:
+    """What ``callbacks=kernel`` costs in a default fit, in optimiser steps of that fit."""
+    from loops import assembled
+
+    from ffnet.training import KernelWatch
+
+    costs: dict[str, list[float]] = {"on_train_start": [], "log_now": []}
+
+    def timed(name: str):
+        plain = getattr(KernelWatch, name)
+
+        def run(*arguments):
+            start = time.perf_counter()
+            plain(*arguments)
+            costs[name].append(time.perf_counter() - start)
+
+        return run
+
+    for name in costs:
+        setattr(KernelWatch, name, timed(name))
+    every = ["callbacks=kernel", f"callbacks.kernel.every_n_steps={steps}", f"trainer.max_steps={rounds * steps}"]
+    module, trainer = assembled([*every, "~callbacks.evaluation", "~callbacks.pictures"])
+    trainer.fit(module)
+    step = module.seconds / module.step
+    start, entry = (statistics.median(times) for times in costs.values())
+    print(f"step {1000 * step:.1f} ms, start {start:.2f} s = {start / step:.0f} steps, ", end="")
+    print(f"entry {entry:.3f} s = {entry / step:.1f} steps; {trainer.precision}")
+
+
 if __name__ == "__main__":
     what = sys.argv[1]
-    one(what) if what in METHODS else {"ntk": ntk, "lanczos": lanczos, "grid": grid}[what]()
+    one(what) if what in METHODS else {"ntk": ntk, "lanczos": lanczos, "grid": grid, "watch": watch}[what]()

@@ -27,7 +27,7 @@ ARROWS = {
     "rendering": ({"datasets", "files", "geometry"}, {"torch", "jaxtyping", "numpy", "PIL"}),
     "runs": ({"files"}, {"PIL", "yaml", "matplotlib", "tensorboard"}),
     "training": (
-        {"checkpoint", "datasets", "files", "memory", "metrics", "models"},
+        {"checkpoint", "datasets", "files", "kernels", "memory", "metrics", "models"},
         {"torch", "jaxtyping", "lightning", "tqdm", "yaml", "tensorboard"},
     ),
 }

@@ -30,6 +30,8 @@ class Dataset(nn.Module, ABC):
         training_points: how many points batches are drawn from, if they can be numbered and ``observe`` is
             evaluation at these points; else None. A dataset with a number has ``draw`` and ``training_batch``, one
             without has ``sample``.
+        training_grid: sizes of the regular grid that the training points form, slowest first as they are numbered;
+            None if they do not.
         parts: names of the sets of points that are scored apart.
     """
 
@@ -37,6 +39,7 @@ class Dataset(nn.Module, ABC):
     out_features: int
     batch_points: int
     training_points: int | None
+    training_grid: tuple[int, ...] | None = None
     parts: tuple[str, ...]
 
     def sample(self, generator: torch.Generator) -> Batch:
@@ -53,6 +56,19 @@ class Dataset(nn.Module, ABC):
     def training_batch(self, numbers: Int[Tensor, "n"]) -> Batch:
         """The training points with the given numbers."""
         raise NotImplementedError(f"{type(self).__name__} has no numbered training points")
+
+    def probe(self, count: int, seed: int = 0) -> Batch:
+        """At most ``count`` training points, spread over all of them: one at random out of each of as many stretches
+        of their numbers, or out of batches where they have no numbers. The same seed draws the same points.
+        """
+        device = next(self.buffers()).device
+        if self.training_points is not None:
+            numbers = _one_of_each_stretch(min(count, self.training_points), self.training_points, seed)
+            return self.training_batch(numbers.to(device))
+        generator = torch.Generator(device).manual_seed(seed)
+        drawn = [self.sample(generator) for _ in range(-(-count // self.batch_points))]
+        rows = _one_of_each_stretch(count, len(drawn) * self.batch_points, seed).to(device)
+        return Batch(*(torch.cat(parts)[rows] for parts in zip(*drawn, strict=True)))
 
     def observe(self, field: Callable[[Tensor], Tensor], coordinates: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
         """What an instrument would read of ``field``. Here the field's values; a projection would integrate."""
@@ -100,3 +116,9 @@ class Dataset(nn.Module, ABC):
             if tensor is not None:
                 self._buffers[name] = tensor.to(fn(tensor.new_empty(0)).device)
         return self
+
+
+def _one_of_each_stretch(count: int, total: int, seed: int) -> Int[Tensor, "n"]:
+    ends = torch.arange(count + 1) * total // count
+    place = torch.rand(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return ends[:-1] + (place * ends.diff()).long()

@@ -72,7 +72,7 @@ class ImageDataset(Dataset):
         self.register_buffer("pixels", torch.tensor(pixels), persistent=False)
         self.train_size = (len(range(0, self.height, self.stride)), len(range(0, self.width, self.stride)))
         self.batch_size = batch_size
-        self.training_points = self.train_size[0] * self.train_size[1]
+        self.training_points, self.training_grid = self.train_size[0] * self.train_size[1], self.train_size
         self.batch_points = batch_size or self.training_points
 
     def draw(self, generator: torch.Generator) -> Int[Tensor, "n"] | None:

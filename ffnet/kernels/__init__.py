@@ -15,6 +15,7 @@ from ffnet.kernels.dynamics import (
 )
 from ffnet.kernels.elementary import Gaussian, Kernel, Linear, Polynomial, Product, RandomFourierFeatures, Sigmoid, Sum
 from ffnet.kernels.empirical import as_matrix, empirical_ntk, empirical_ntk_per_output, empirical_ntk_trace
+from ffnet.kernels.finite import finite_mlp
 from ffnet.kernels.grids import (
     circulant_eigenvalues,
     grid_points,
@@ -69,6 +70,7 @@ __all__ = [
     "empirical_ntk",
     "empirical_ntk_per_output",
     "empirical_ntk_trace",
+    "finite_mlp",
     "frequency_eigenvalues",
     "grid_points",
     "is_periodic",

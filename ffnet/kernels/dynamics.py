@@ -49,9 +49,13 @@ class KernelDynamics:
         discrete: bool = False,
     ) -> Float[Tensor, "m k"]:
         """``f(t) - f(0)`` at other points, whose kernel with the training points is ``cross``; ``start`` as above."""
-        learnt = 1 - self.decay(time, rate, discrete)
-        if not discrete:
-            learnt = -torch.expm1(-rate * time * self.eigenvalues)
+        share = rate * self.eigenvalues
+        if discrete:
+            # By logarithms where the share allows them: of a small one, 1 - (1 - share)^t keeps no digit.
+            slow = share < 0.5
+            learnt = torch.where(slow, -torch.expm1(time * torch.log1p(-share.where(slow, 0))), 1 - (1 - share) ** time)
+        else:
+            learnt = -torch.expm1(-time * share)
         # (1 - exp(-rate lambda t)) / lambda, which is rate t at 0.
         solvable = self.eigenvalues > 0
         gain = torch.where(solvable, learnt / self.eigenvalues.where(solvable, 1), rate * time)

@@ -51,16 +51,25 @@ def jacobian_ntk(
 
     Args:
         model: acts on each point alone.
-        x, y: the points.
+        x, y: the points; half of the work if they are the same tensor.
         outputs: what becomes of the outputs, as an equation of ``torch.einsum`` for two Jacobians (n, c, p).
         chunk_bytes: most memory of each of the two Jacobians held at a time.
     """
-    bands = []
-    for left in _chunks(model, x, chunk_bytes):
+    bands: list[list[Tensor]] = []
+    for i, left in enumerate(_chunks(model, x, chunk_bytes)):
         rows = jacobian(model, left)
-        columns = [_contract(outputs, rows, jacobian(model, right)) for right in _chunks(model, y, chunk_bytes)]
-        bands.append(torch.cat(columns, dim=1))
-    return torch.cat(bands)
+        known: list[Tensor] = []
+        if x is y:  # symmetric: what lies left of the diagonal is there already
+            known = [*(_mirrored(band[i]) for band in bands), _contract(outputs, rows, rows)]
+        rest = list(_chunks(model, y, chunk_bytes))[len(known) :]
+        bands.append(known + [_contract(outputs, rows, jacobian(model, right)) for right in rest])
+    return torch.cat([torch.cat(band, dim=1) for band in bands])
+
+
+def _mirrored(block: Tensor) -> Tensor:
+    """The kernel with its two sets of points exchanged, and with them the outputs, where there are two of each."""
+    swapped = block.transpose(0, 1)
+    return swapped.transpose(2, 3) if block.ndim == 4 else swapped
 
 
 def _contract(outputs: str, left: list[Tensor], right: list[Tensor]) -> Tensor:

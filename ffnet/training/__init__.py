@@ -4,6 +4,7 @@ from ffnet.training.checkpoint_io import WholeFileCheckpointIO
 from ffnet.training.checkpoints import Checkpoints, Interrupted
 from ffnet.training.engine import Engine, automatic_precision
 from ffnet.training.evaluation import Evaluation, evaluate
+from ffnet.training.kernel_watch import KernelWatch
 from ffnet.training.losses import HalfMSELoss
 from ffnet.training.module import Fitting, NonFiniteLoss
 from ffnet.training.optimizers import MuonAdam
@@ -20,6 +21,7 @@ __all__ = [
     "Fitting",
     "HalfMSELoss",
     "Interrupted",
+    "KernelWatch",
     "MuonAdam",
     "NonFiniteLoss",
     "Overview",

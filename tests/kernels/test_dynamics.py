@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from ffnet.datasets import ImageDataset
 from ffnet.encoders import GaussianEncoder, PositionalEncoder
 from ffnet.kernels import (
     InfiniteMLP,
@@ -18,6 +17,7 @@ from ffnet.kernels import (
     decay_times,
     empirical_ntk,
     empirical_ntk_trace,
+    finite_mlp,
     frequency_eigenvalues,
     grid_points,
     largest_stable_rate,
@@ -26,8 +26,8 @@ from ffnet.kernels import (
     stationary_row,
 )
 from ffnet.metrics import psnr
+from tests.docs.gallery import script
 from tests.kernels.models import LAYERED, built, points
-from tests.kernels.wide import wide_mlp
 
 
 def matrix(n=8):
@@ -163,7 +163,7 @@ def test_the_distance_from_the_infinite_kernel_falls_with_the_root_of_the_width(
     infinite = InfiniteMLP(2, "relu", "ntk", 2**0.5).ntk(x)
     widths, means = (64, 128, 256, 512, 1024, 2048), []
     for width in widths:
-        draws = [empirical_ntk_trace(wide_mlp(3, width, 2, seed), x) for seed in range(6 if width > 512 else 12)]
+        draws = [empirical_ntk_trace(finite_mlp(3, width, 2, seed), x) for seed in range(6 if width > 512 else 12)]
         means.append(sum((k - infinite).norm() / infinite.norm() for k in draws) / len(draws))
     logs = torch.tensor(widths).double().log(), torch.stack(means).log()
     slope = torch.cov(torch.stack(logs))[0, 1] / logs[0].var()
@@ -174,57 +174,61 @@ def test_outputs_of_random_networks_have_the_nngp_covariance():
     x, count = points(4, d=3), 2000
     infinite = InfiniteMLP(2, "relu", "ntk", 2**0.5).nngp(x)
     with torch.no_grad():
-        outputs = torch.stack([wide_mlp(3, 256, 2, seed)(x)[:, 0] for seed in range(count)])
-    products = outputs[:, :, None] * outputs[:, None, :]
-    error = (products.mean(0) - infinite) / (products.std(0) / count**0.5)
-    # Ten distinct entries, highly correlated: 3.5 standard errors leave a chance of 0.5 % at most.
-    assert error.abs().max() < 3.5
-    assert error.square().mean().sqrt() < 2
+        outputs = torch.stack([finite_mlp(3, 256, 2, seed)(x)[:, 0] for seed in range(count)])
+    # Seen along the directions in which the limit's covariance is the identity, entries are as good as independent.
+    white = torch.linalg.solve_triangular(torch.linalg.cholesky(infinite), outputs.T, upper=False)
+    products = (white[:, None] * white).flatten(0, 1)
+    rows, columns = torch.tril_indices(4, 4)
+    kept = 4 * rows + columns
+    error = products.mean(1)[kept] - (rows == columns).double()
+    in_standard_errors = error / (products.std(1)[kept] / count**0.5)
+    # Chi-squared of 10 degrees of freedom: 25.2 is exceeded in 0.5 % of all cases.
+    assert in_standard_errors.square().sum() < 25.2
+    # The test can fail: so many networks tell a covariance that is 15 % too large.
+    assert ((error + 0.15 * (rows == columns)) / (products.std(1)[kept] / count**0.5)).square().sum() > 25.2
+
+
+def lazy_run(width, seed):
+    """(drift of the kernel, motion of the weights) in 300 steps, relative to what they were."""
+    x, y = torch.randn(16, 4, generator=torch.Generator().manual_seed(0)).split([3, 1], dim=1)
+    model = finite_mlp(3, width, 2, seed, dtype=torch.float32)
+    start, weights = empirical_ntk_trace(model, x), [p.detach().clone() for p in model.parameters()]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5 / torch.linalg.eigvalsh(start)[-1].item())
+    for _ in range(300):
+        optimizer.zero_grad()
+        (0.5 * (model(x) - y).square().sum()).backward()
+        optimizer.step()
+    moved = sum((p - w).square().sum() for p, w in zip(model.parameters(), weights, strict=True))
+    drift = (empirical_ntk_trace(model, x) - start).norm() / start.norm()
+    return drift.item(), (moved / sum(w.square().sum() for w in weights)).sqrt().item()
 
 
 def test_lazy_training_moves_kernel_and_weights_less_with_width():
-    x = points(16, d=3)
-    y = torch.sin(4 * x[:, :1])
-    drifts, motions, widths = [], [], (64, 256, 1024)
-    for width in widths:
-        model = wide_mlp(3, width, 2, seed=0)
-        start = empirical_ntk_trace(model, x)
-        weights = [p.detach().clone() for p in model.parameters()]
-        rate = 0.5 / torch.linalg.eigvalsh(start)[-1].item()
-        for _ in range(100):
-            model.zero_grad()
-            (0.5 * (model(x) - y).square().sum()).backward()
-            with torch.no_grad():
-                for p in model.parameters():
-                    p -= rate * p.grad
-        drifts.append(((empirical_ntk_trace(model, x) - start).norm() / start.norm()).item())
-        moved = sum((p - w).square().sum() for p, w in zip(model.parameters(), weights, strict=True))
-        motions.append((moved / sum(w.square().sum() for w in weights)).sqrt().item())
-    for values, low, high in ((drifts, -1.1, -0.35), (motions, -1.15, -0.8)):
-        slope = math.log(values[-1] / values[0]) / math.log(widths[-1] / widths[0])
-        assert low < slope < high, values
+    widths = (64, 256, 1024)
+    means = torch.tensor([[lazy_run(width, seed) for seed in range(3)] for width in widths]).mean(1)
+    slopes = (means[-1] / means[0]).log() / math.log(widths[-1] / widths[0])
+    # The reference, on another problem: .260 .090 .028 of the kernel, a slope of -0.80; .0447 .0113 .0027 of the
+    # weights, -1.01. The kernel's is between its fluctuation's -1/2 and its mean's -1.
+    assert -1.05 < slopes[0] < -0.5
+    assert slopes[1].item() == pytest.approx(-1.01, abs=0.1)
+    assert (means[:-1] / means[1:] > 2).all()
 
 
-def signals():
-    """Five signals of 64 values in [0, 1], one of them a row of a photograph."""
-    x = grid_points([64])
-    noise = torch.randn(64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    frequency = torch.arange(33, dtype=torch.float64).clamp(min=1)
-    found = {
-        "wave": torch.sin(2 * math.pi * 2 * x),
-        "step": (x > 0.4).double(),
-        "ramp": x,
-        "power law": torch.fft.irfft(torch.fft.rfft(noise) / frequency, 64)[:, None],
-        "photograph": ImageDataset(size=64).pixels[32, :, :1].double(),
-    }
-    return {name: (y - y.min()) / (y.max() - y.min()) for name, y in found.items()}
+def test_small_eigenvalues_keep_their_digits():
+    kernel = torch.diag(torch.tensor([1e-13, 1e-6, 1.0], dtype=torch.float64))
+    start = torch.ones(3, 1, dtype=torch.float64)
+    # 1 - (1 - rate lambda)^t over lambda is rate t (1 - (t - 1) rate lambda / 2) to second order.
+    found = KernelDynamics(kernel).change(torch.eye(3, dtype=kernel.dtype), start, 7, 0.3, discrete=True)[:, 0]
+    assert found[0].item() == pytest.approx(-2.1 * (1 - 0.9e-13), rel=1e-14)
+    assert found[1].item() == pytest.approx(-2.1 * (1 - 0.9e-6), rel=1e-11)
+    assert found[2].item() == pytest.approx(0.7**7 - 1, rel=1e-14)
 
 
 @pytest.mark.parametrize("name", ["wave", "step", "ramp", "power law", "photograph"])
 def test_predicted_psnr_of_a_wide_network_is_within_a_decibel_for_fifty_steps(name):
-    x, y = grid_points([64]), signals()[name]
+    x, y = grid_points([64]), script("predicted_curves").signals()[name]
     encoder = GaussianEncoder(1, 64, 3.0, dtype=torch.float64)
-    features, model = encoder(x), wide_mlp(128, 1024, 2, seed=0)
+    features, model = encoder(x), finite_mlp(128, 1024, 2, seed=0)
     start = (model(features) - y).detach()
     dynamics = KernelDynamics(as_matrix(empirical_ntk(model, features)))
     rate = 0.5 * largest_stable_rate(dynamics.eigenvalues.max().item())

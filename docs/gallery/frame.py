@@ -1,0 +1,77 @@
+"""What the gallery's scripts share.
+
+A script has three functions: ``study(small)`` computes plain numbers, ``draw(found, figure)`` makes a figure of them,
+``table(found)`` the lines that the guide shows.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from matplotlib.figure import Figure
+
+FIGURES = Path(__file__).resolve().parents[1] / "figures"
+SMALL = Path("outputs/gallery")
+NAMES = (
+    "kernel_trick",
+    "wide_networks",
+    "ntk_width",
+    "lazy_training",
+    "predicted_curves",
+    "bandwidth",
+    "spectral_bias",
+    "power_law",
+)
+
+
+def rounded(value: Any) -> Any:
+    """Plain numbers with six digits, which is more than a figure or a table shows."""
+    if isinstance(value, dict):
+        return {str(key): rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def make(script: ModuleType, small: bool, folder: Path) -> dict[str, Any]:
+    """Writes ``<script>.json`` and ``<script>.png``, and returns the numbers."""
+    found: dict[str, Any] = rounded(script.study(small))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{stem(script)}.json").write_text(json.dumps(found, allow_nan=False) + "\n")
+    show(script, found, folder)
+    return found
+
+
+def show(script: ModuleType, found: dict[str, Any], folder: Path) -> None:
+    """Writes the figure of numbers that are there already."""
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    script.draw(found, figure)
+    for axes in figure.axes:
+        axes.grid(alpha=0.3)
+    figure.savefig(folder / f"{stem(script)}.png", dpi=100)
+
+
+def stem(script: ModuleType) -> str:
+    return Path(str(script.__file__)).stem
+
+
+def markdown(head: list[str], rows: list[list[Any]]) -> str:
+    """A Markdown table; numbers come as text."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def arguments(description: str | None) -> tuple[bool, Path]:
+    """(whether small, folder) from the command line."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", action="store_true", help="a moment's work, into another folder")
+    parser.add_argument("--output", type=Path, help=f"folder; {FIGURES.name} beside the guide, or {SMALL} with --small")
+    found = parser.parse_args()
+    return found.small, found.output or (SMALL if found.small else FIGURES)
+
+
+def main(script: ModuleType) -> None:
+    """One script, from the command line."""
+    print(script.table(make(script, *arguments(script.__doc__))))
