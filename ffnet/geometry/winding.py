@@ -7,7 +7,6 @@ from jaxtyping import Bool, Float, Int
 
 from ffnet.geometry.mesh import Mesh
 
-
 # Cells along each axis, in whose order points are worked off.
 CELLS = 32
 
