@@ -94,3 +94,14 @@ def test_overlapping_bodies_are_one_and_a_cavity_is_outside():
 def test_can_be_pickled():
     winding = pickle.loads(pickle.dumps(Winding(ball())))
     assert winding.inside(np.array([[0.0, 0, 0], [2, 0, 0]])).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    "points", [np.zeros((0, 3)), np.full((3, 3), 0.2), np.random.default_rng(0).normal(size=(999, 3))]
+)
+def test_points_are_answered_in_their_own_order(points):
+    labels = Winding(ball()).inside(points)
+    assert (labels == (np.linalg.norm(points, axis=-1) < 1)).mean() > 0.99 or len(points) == 0
+    assert labels.shape == (len(points),)
+    for label, point in zip(labels[:20], points[:20], strict=True):
+        assert Winding(ball()).inside(point[None]).item() == label
