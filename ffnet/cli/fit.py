@@ -94,10 +94,8 @@ def assemble(config: DictConfig, overrides: dict[str, str], folder: Path) -> "tu
     """
     from hydra.utils import instantiate
     from lightning.pytorch import seed_everything
-    from lightning.pytorch.strategies import DDPStrategy
-    from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-    from ffnet.training import Fitting, SharedBatch, WholeFileCheckpointIO, automatic_precision
+    from ffnet.training import Fitting
 
     _keep_quiet()
     steps, seed = config.trainer.max_steps, config.seed
@@ -125,6 +123,26 @@ def assemble(config: DictConfig, overrides: dict[str, str], folder: Path) -> "tu
         | {"overrides": overrides},
     )
     module.configure_optimizers()  # so that a bad rate is found now
+    trainer = make_trainer(config, dataset.batch_points, folder)
+    log.info("signal  %s", dataset)
+    encoder, parameters = field_config["encoder"]["_target_"], sum(p.numel() for p in field.parameters())
+    log.info("field   %s after %s, %s parameters", *map(_short, (config.model._target_, encoder)), f"{parameters:,}")
+    log.info("run     %s, %s on %s", folder, trainer.precision, _place(trainer))
+    return module, trainer
+
+
+def make_trainer(config: DictConfig, batch_points: int, folder: Path) -> "Trainer":
+    """The trainer that ``config`` names; with several devices, each takes its share of the ``batch_points``.
+
+    Raises:
+        ValueError: if the devices are not here, are more than points, or the strategy cannot share a batch.
+    """
+    from hydra.utils import instantiate
+    from lightning.pytorch.strategies import DDPStrategy
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+    from ffnet.training import SharedBatch, WholeFileCheckpointIO, automatic_precision
+
     precision = config.trainer.precision
     if precision == "auto":
         precision = automatic_precision(str(config.trainer.accelerator))
@@ -144,13 +162,9 @@ def assemble(config: DictConfig, overrides: dict[str, str], folder: Path) -> "tu
     processes = trainer.num_devices * trainer.num_nodes
     if processes > 1 and not isinstance(trainer.strategy, SharedBatch):
         raise ValueError(f"trainer.strategy: expected ddp, got {config.trainer.strategy}")
-    if processes > dataset.batch_points:
-        raise ValueError(f"trainer.devices: expected at most the batch's {dataset.batch_points} points, got more")
-    log.info("signal  %s", dataset)
-    encoder, parameters = field_config["encoder"]["_target_"], sum(p.numel() for p in field.parameters())
-    log.info("field   %s after %s, %s parameters", *map(_short, (config.model._target_, encoder)), f"{parameters:,}")
-    log.info("run     %s, %s on %s", folder, trainer.precision, _place(trainer))
-    return module, trainer
+    if processes > batch_points:
+        raise ValueError(f"trainer.devices: expected at most the batch's {batch_points} points, got more")
+    return trainer
 
 
 def _short(target: str) -> str:
