@@ -25,9 +25,9 @@ class KernelWatch(Callback):
       whole error is the clock, so this can be compared under any optimizer. It takes bands for independent, which
       holds for stationary kernels, and the kernel for constant, which holds early and for wide networks.
 
-    It changes nothing in the training. For the paper's network on two cores the start costs about as much as 60 steps
-    of 2048 points, each later entry as 5; see benchmarks/README.md. Where an encoder has parameters of its own, the
-    kernel needs Jacobians and costs far more.
+    It changes nothing in the training. The start costs a forward and, for each band, a backward pass over
+    ``band_points``, an entry a forward pass and the kernel; ``python benchmarks/kernels.py watch`` measures both. Where
+    an encoder has parameters of its own, the kernel needs Jacobians and costs far more.
 
     Args:
         every_n_steps: the interval in optimiser steps.
