@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 
@@ -25,6 +25,10 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
         """Features of coordinates that are float32 or float64."""
+
+    def levels(self) -> Int[Tensor, "k"]:
+        """Where each feature stands from coarse to fine: 1 is the coarsest; 0 has no such place."""
+        return torch.zeros(self.out_features, dtype=torch.int64)
 
     def forward(self, coordinates: Shaped[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
         """Features of ``coordinates``, which lie in [0, 1]^d, x first.
@@ -52,6 +56,11 @@ class Encoder(nn.Module, ABC):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}"
+
+
+def ranks(frequencies: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
+    """1 for the lowest frequency, 2 for the next one above it, ..."""
+    return torch.unique(frequencies, return_inverse=True)[1] + 1
 
 
 def positive(name: str, value: Any) -> float:
