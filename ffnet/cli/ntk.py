@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ffnet.cli.app import reading_input, run
+from ffnet.cli.field import build_field, field_settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,10 +37,7 @@ def ntk(config: DictConfig) -> None:
         dataset = instantiate(config.dataset, _convert_="all")
         if dataset.training_points is None:
             raise ValueError("dataset: expected one with numbered training points")
-        settings: Any = OmegaConf.to_container(config.model, resolve=True)
-        settings["encoder"]["in_features"] = dataset.in_features
-        settings["out_features"] = dataset.out_features
-        field = instantiate(settings, _convert_="all").double()
+        field = build_field(field_settings(config, dataset), dataset).double()
     count = min(config.ntk.points, dataset.training_points)
     numbers = torch.linspace(0, dataset.training_points - 1, count).round().long()
     batch = dataset.training_batch(numbers)

@@ -64,7 +64,7 @@ def test_every_case_of_the_file_is_gone_through(shared):
 
 
 def test_a_case_that_nobody_covers_would_be_seen():
-    with pytest.raises(KeyError, match="someone-elses.Encoder"):
+    with pytest.raises(KeyError, match=r"someone-elses\.Encoder"):
         golden.build({"id": "someone-elses.Encoder.1", "arguments": {}})
 
 
