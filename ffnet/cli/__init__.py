@@ -10,6 +10,7 @@ COMMANDS = {
     "render": "draw a fitted field as a picture of any size",
     "mesh": "give the surface of a fitted shape as a mesh",
     "evaluate": "score a checkpoint again",
+    "export": "write a fitted field as ONNX, torch.export program or safetensors",
     "ntk": "the kernel of the network that fit would train: spectrum, decay times, predicted curve",
 }
 

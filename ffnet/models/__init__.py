@@ -1,9 +1,11 @@
 """Models: coordinates to values, networks around an encoder."""
 
+from ffnet.models import migration
 from ffnet.models.activations import Gabor, Gaussian, Sine, VariableSine
 from ffnet.models.base import Field
 from ffnet.models.filters import FilterNetwork
 from ffnet.models.mlp import CoordinateMLP
+from ffnet.models.radiance import RadianceMLP
 from ffnet.models.siren import Finer, Siren
 from ffnet.models.wire import Wire
 
@@ -14,8 +16,10 @@ __all__ = [
     "Finer",
     "Gabor",
     "Gaussian",
+    "RadianceMLP",
     "Sine",
     "Siren",
     "VariableSine",
     "Wire",
+    "migration",
 ]

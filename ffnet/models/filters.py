@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ffnet.encoders import Encoder
 from ffnet.encoders.base import FullPrecision, positive
 from ffnet.models.base import NetworkField
-from ffnet.models.layers import Linear, PhaseLinear, layer_widths, seeded, uniform_
+from ffnet.models.layers import Linear, PhaseLinear, check_widths, seeded, uniform_
 
 
 class FourierFilter(nn.Module):
@@ -102,7 +102,8 @@ class FilterNetwork(NetworkField):
     ) -> None:
         if filters not in ("fourier", "gabor"):
             raise ValueError(f"filters: expected one of fourier, gabor, got {filters!r}")
-        wide, *_ = layer_widths(encoder, out_features, hidden_features, hidden_layers)
+        check_widths(out_features, hidden_features, hidden_layers)
+        wide = encoder.out_features
         scale = positive("input_scale", input_scale) / math.sqrt(hidden_layers)
         shape, rate = positive("alpha", alpha) / hidden_layers, positive("beta", beta)
 

@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from ffnet.encoders import Encoder
 from ffnet.encoders.base import FullPrecision, positive_integer
 
 
@@ -28,16 +27,11 @@ def uniform_(tensor: Tensor, bound: float) -> None:
     nn.init.uniform_(tensor, -bound, bound)
 
 
-def layer_widths(encoder: Encoder, out_features: int, hidden_features: int, hidden_layers: int) -> list[int]:
-    """Widths from the features to the values.
-
-    Raises:
-        ValueError: if a size is not a whole number of at least 1.
-    """
+def check_widths(out_features: int, hidden_features: int, hidden_layers: int) -> None:
+    """Raises ValueError if one of them is not a whole number of at least 1."""
     positive_integer("out_features", out_features)
     positive_integer("hidden_features", hidden_features)
     positive_integer("hidden_layers", hidden_layers)
-    return [encoder.out_features, *[hidden_features] * hidden_layers, out_features]
 
 
 class Linear(nn.Linear):

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Literal, get_args
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from ffnet.encoders import Encoder
 from ffnet.models.base import NetworkField
-from ffnet.models.layers import layer_widths, seeded
+from ffnet.models.layers import check_widths, seeded
 
 Initialization = Literal["torch", "glorot"]
 
@@ -28,6 +27,23 @@ class SkipSequential(nn.Sequential):
         for number, module in enumerate(self):
             h = module(torch.cat([input, h], dim=-1) if number in self.skips else h)
         return h
+
+
+def hidden_stack(
+    wide: int, hidden: int, count: int, skips: Sequence[int], activation: nn.Module | None = None
+) -> list[nn.Module]:
+    """``count`` linear maps, each with a copy of ``activation`` (ReLU if None) behind it, for a SkipSequential.
+
+    Raises:
+        ValueError: if a skip leads to no layer behind the first.
+    """
+    if not set(skips) <= set(range(1, count)):
+        raise ValueError(f"skips: expected hidden layers from 1 to {count - 1}, got {list(skips)}")
+    layers: list[nn.Module] = []
+    for number in range(count):
+        given = wide if number == 0 else hidden + wide * (number in skips)
+        layers += [nn.Linear(given, hidden), copy.deepcopy(activation or nn.ReLU())]
+    return layers
 
 
 class CoordinateMLP(NetworkField):
@@ -63,19 +79,14 @@ class CoordinateMLP(NetworkField):
         skips: Sequence[int] = (),
         seed: int | None = None,
     ) -> None:
-        widths = layer_widths(encoder, out_features, hidden_features, hidden_layers)
+        check_widths(out_features, hidden_features, hidden_layers)
         if initialization not in get_args(Initialization):
             raise ValueError(
                 f"initialization: expected one of {', '.join(get_args(Initialization))}, got {initialization!r}"
             )
-        if not set(skips) <= set(range(1, hidden_layers)):
-            raise ValueError(f"skips: expected hidden layers from 1 to {hidden_layers - 1}, got {list(skips)}")
-        layers: list[nn.Module] = []
         with seeded(seed):
-            for number, (wide, next_) in enumerate(pairwise(widths)):
-                layers.append(nn.Linear(wide + encoder.out_features * (number in skips), next_))
-                if number < hidden_layers:
-                    layers.append(copy.deepcopy(activation or nn.ReLU()))
+            layers = hidden_stack(encoder.out_features, hidden_features, hidden_layers, skips, activation)
+            layers.append(nn.Linear(hidden_features, out_features))
             if initialization == "glorot":
                 for layer in layers:
                     glorot_(layer)

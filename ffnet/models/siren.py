@@ -10,7 +10,7 @@ from ffnet.encoders import Encoder
 from ffnet.encoders.base import positive
 from ffnet.models.activations import Sine, VariableSine
 from ffnet.models.base import NetworkField
-from ffnet.models.layers import Linear, PhaseLinear, layer_widths, seeded, uniform_
+from ffnet.models.layers import Linear, PhaseLinear, check_widths, seeded, uniform_
 
 
 def sines(
@@ -59,7 +59,8 @@ class Siren(NetworkField):
         output_activation: nn.Module | None = None,
         seed: int | None = None,
     ) -> None:
-        widths = layer_widths(encoder, out_features, hidden_features, hidden_layers)
+        check_widths(out_features, hidden_features, hidden_layers)
+        widths = [encoder.out_features, *[hidden_features] * hidden_layers, out_features]
         activations: list[nn.Module] = [Sine(first_omega), *(Sine(hidden_omega) for _ in range(hidden_layers - 1))]
         with seeded(seed):
             network = sines(widths, activations, positive("hidden_omega", hidden_omega), output_activation)
@@ -99,7 +100,8 @@ class Finer(NetworkField):
         output_activation: nn.Module | None = None,
         seed: int | None = None,
     ) -> None:
-        widths = layer_widths(encoder, out_features, hidden_features, hidden_layers)
+        check_widths(out_features, hidden_features, hidden_layers)
+        widths = [encoder.out_features, *[hidden_features] * hidden_layers, out_features]
         activations: list[nn.Module] = [
             VariableSine(first_omega),
             *(VariableSine(hidden_omega) for _ in range(hidden_layers - 1)),

@@ -12,7 +12,7 @@ from ffnet.encoders import Encoder
 from ffnet.encoders.base import positive
 from ffnet.models.activations import complex_gabor
 from ffnet.models.base import NetworkField
-from ffnet.models.layers import PhaseLinear, layer_widths, seeded, uniform_
+from ffnet.models.layers import PhaseLinear, check_widths, seeded, uniform_
 
 
 class ComplexLinear(nn.Module):
@@ -89,9 +89,12 @@ class Wire(NetworkField):
         output_activation: nn.Module | None = None,
         seed: int | None = None,
     ) -> None:
-        widths = layer_widths(encoder, out_features, hidden_features, hidden_layers)
+        check_widths(out_features, hidden_features, hidden_layers)
         with seeded(seed):
-            layers: list[nn.Module] = [PhaseLinear(widths[0], widths[1]), ComplexGabor(omega, scale, real=True)]
+            layers: list[nn.Module] = [
+                PhaseLinear(encoder.out_features, hidden_features),
+                ComplexGabor(omega, scale, real=True),
+            ]
             for _ in range(hidden_layers - 1):
                 layers += [ComplexLinear(hidden_features, hidden_features), ComplexGabor(omega, scale)]
             layers += [ComplexLinear(hidden_features, out_features), RealPart()]
