@@ -11,7 +11,7 @@ from ffnet.encoders.base import Encoder, positive_integer
 
 def spherical_harmonics(
     directions: Float[Tensor, "*batch 3"], levels: int, condon_shortley: bool = False
-) -> Float[Tensor, "*batch levels**2"]:
+) -> Float[Tensor, "*batch k"]:
     """``Y_lm`` of unit vectors (x, y, z): degree l = 0 ... levels - 1, within it order m = -l ... l.
 
     Orthonormal on the sphere; degree 1 is ``sqrt(3 / 4 pi) (y, z, x)``. ``condon_shortley`` multiplies by (-1)^m.

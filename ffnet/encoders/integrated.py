@@ -66,7 +66,8 @@ class IntegratedEncoder(Encoder):
         mean, spread = coordinates.split([self.encoder.in_features, self.in_features - self.encoder.in_features], -1)
         if self.variance is not None:
             spread = torch.full_like(mean, self.variance)
-        variance = variance_along(self.encoder.B, spread, self.full).unsqueeze(-2)
+        # What rounding leaves below 0 would grow where it shall fade.
+        variance = variance_along(self.encoder.B, spread, self.full).clamp(min=0).unsqueeze(-2)
         radians = (2 * math.pi / PERIODS[self.encoder.unit]) * self.encoder.frequencies.unsqueeze(-1)
         damping = (-0.5 * self.variance_scale * variance * radians.square()).exp()
         sin, cos = self.encoder.waves(mean)

@@ -29,7 +29,7 @@ class ComplexLinear(nn.Module):
         for parameter in (self.weight, self.bias):
             uniform_(parameter, 1 / math.sqrt(in_features))
 
-    def forward(self, parts: Float[Tensor, "*batch 2*i"]) -> Float[Tensor, "*batch 2*o"]:
+    def forward(self, parts: Float[Tensor, "*batch i"]) -> Float[Tensor, "*batch o"]:
         real, imaginary = self.weight
         weight = torch.cat([torch.cat([real, -imaginary], dim=1), torch.cat([imaginary, real], dim=1)])
         if not torch.is_autocast_enabled(parts.device.type):

@@ -88,5 +88,5 @@ def test_other_configurations_are_refused(dimensions, config, message):
 
 
 def test_what_nerfstudio_hands_on_is_named():
-    with pytest.raises(ValueError, match="implementation: expected torch, got 'tcnn'; see ffnet.encoders.tinycudann"):
+    with pytest.raises(ValueError, match="implementation: expected torch, got 'tcnn'"):
         nerfstudio.SHEncoding(4, implementation="tcnn")

@@ -10,10 +10,15 @@ from tests.onnx import onnx_differences
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
+# Their many levels take seconds to export; the other grids have every kind of level.
+LARGE = ("grid", "grid in 1D, hashed")
+
 
 @pytest.mark.usefixtures("without_shape_checks")
 def test_every_encoder_gives_the_same_features_in_onnxruntime():
-    encoders = {name: constructor(**arguments) for name, (constructor, arguments) in ENCODERS.items()}
+    encoders = {
+        name: constructor(**arguments) for name, (constructor, arguments) in ENCODERS.items() if name not in LARGE
+    }
     for name, difference in onnx_differences(encoders).items():
         # onnxruntime rounds every product of B x, torch fuses it with the sum: half a unit in the last place of each.
         cycles = sum(b.abs().sum(-1).max().item() for n, b in encoders[name].named_buffers() if n.endswith("B"))
