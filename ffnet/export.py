@@ -14,7 +14,8 @@ from ffnet.files import replacing
 
 def _arguments(field: nn.Module) -> dict[str, Any]:
     """An example of two points, and that their number is free."""
-    return {"args": (torch.rand(2, field.in_features),), "dynamic_shapes": ({0: torch.export.Dim("points")},)}
+    in_features: int = field.in_features  # type: ignore[assignment]
+    return {"args": (torch.rand(2, in_features),), "dynamic_shapes": ({0: torch.export.Dim("points")},)}
 
 
 def write_onnx(field: nn.Module, path: Path, description: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Different encoders for different coordinates, such as a position and a direction, or space and time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -30,4 +31,4 @@ class CompositeEncoder(Encoder):
         return torch.cat([encoder(part) for encoder, part in zip(self.encoders, parts, strict=True)], dim=-1)
 
     def levels(self) -> Int[Tensor, "k"]:
-        return torch.cat([encoder.levels() for encoder in self.encoders])
+        return torch.cat([encoder.levels() for encoder in cast(Iterable[Encoder], self.encoders)])

@@ -132,7 +132,7 @@ class FourierEncoder(Encoder):
             self.in_features,
             self.frequencies,
             self.B,
-            unit=self.unit,  # type: ignore[arg-type]
+            unit=self.unit,
             include="none" if self.include == "none" else "first",
             amplitudes=self.amplitudes,
             dtype=self.frequencies.dtype,
