@@ -14,7 +14,7 @@ The field's weights are the entries of ``state_dict`` that begin with ``field.``
 import pickle
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from inspect import isabstract
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from torch import nn
 
 import ffnet.encoders
 import ffnet.models
+from ffnet.encoders import conventions
 
 FORMAT = 1
 _NOT_ALLOWED = "Weights only load failed"
@@ -77,8 +78,9 @@ def name(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def known_modules(trust: Iterable[type] = ()) -> dict[str, type]:
-    """The classes a field may be made of, by ``_target_``: ours, torch's activations, and those in ``trust``."""
+def known_modules(trust: Iterable[type] = ()) -> dict[str, Callable[..., Any]]:
+    """What a field may be made of, by ``_target_``: our classes, the encoders of other projects by name, torch's
+    activations, and the classes in ``trust``."""
     ours = {
         f"{home.__name__}.{public}": getattr(home, public)
         for home in (ffnet.encoders, ffnet.models)
@@ -86,7 +88,8 @@ def known_modules(trust: Iterable[type] = ()) -> dict[str, type]:
         if isinstance(getattr(home, public), type) and not isabstract(getattr(home, public))
     }
     activations = {f"torch.nn.{public}": getattr(nn, public) for public in nn.modules.activation.__all__}
-    return ours | activations | {name(cls): cls for cls in trust}
+    named = {f"{conventions.__name__}.{public}": getattr(conventions, public) for public in conventions.__all__}
+    return ours | named | activations | {name(cls): cls for cls in trust}
 
 
 def targets(settings: Any) -> Iterator[str]:
@@ -111,7 +114,7 @@ def refuse_unknown(settings: Any, known: Iterable[str], source: str) -> None:
         )
 
 
-def build(spec: Any, known: dict[str, type]) -> Any:
+def build(spec: Any, known: dict[str, Callable[..., Any]]) -> Any:
     """The object that ``spec`` describes, made of ``known`` classes only."""
     if isinstance(spec, dict):
         arguments = {key: build(value, known) for key, value in spec.items() if key != "_target_"}

@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": "score a checkpoint again",
     "table": "the runs of a sweep as one table, averaged over seeds and files",
     "report": "a sweep as one HTML page: table, learning curves, pictures under a slider",
+    "export": "write a fitted field as ONNX, torch.export program or safetensors",
     "ntk": "the kernel of the network that fit would train: spectrum, decay times, predicted curve",
 }
 

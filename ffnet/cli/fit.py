@@ -6,11 +6,12 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
 from ffnet.cli.app import Stopped, reading_input, run
+from ffnet.cli.field import build_field, field_settings
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
@@ -107,11 +108,9 @@ def assemble(config: DictConfig, overrides: dict[str, str], folder: Path) -> "tu
 
     dataset = instantiate(config.dataset, _convert_="all")
     config.dataset.update(dataset.found())
-    field_config: dict[str, Any] = OmegaConf.to_container(config.model, resolve=True)  # type: ignore[assignment]
-    field_config["encoder"]["in_features"] = dataset.in_features
-    field_config["out_features"] = dataset.out_features
+    field_config = field_settings(config, dataset)
     module = Fitting(
-        field := instantiate(field_config, _convert_="all"),
+        field := build_field(field_config, dataset),
         dataset,
         instantiate(config.loss, _convert_="all"),
         instantiate(config.optimizer, _convert_="all"),

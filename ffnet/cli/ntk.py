@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ffnet.cli.app import reading_input, run
+from ffnet.cli.field import build_field, field_settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,10 +65,7 @@ def built(config: DictConfig) -> "tuple[Dataset, Field]":
     from hydra.utils import instantiate
 
     dataset = instantiate(config.dataset, _convert_="all")
-    settings: Any = OmegaConf.to_container(config.model, resolve=True)
-    settings["encoder"]["in_features"] = dataset.in_features
-    settings["out_features"] = dataset.out_features
-    return dataset, instantiate(settings, _convert_="all").double()
+    return dataset, build_field(field_settings(config, dataset), dataset).double()
 
 
 def checked(settings: DictConfig, values: int) -> dict[str, Any]:

@@ -5,11 +5,26 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 
-class Encoder(nn.Module, ABC):
+class FullPrecision(nn.Module):
+    """A module whose tensors follow it to its device and to float64, but never below float32."""
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        # .half() and .bfloat16() would round what an encoder holds. Frequencies of 8 bits belong to another
+        # encoder, and a table of 8 bits cannot take a small step.
+        held = {name: t.data for name, t in (self._buffers | self._parameters).items() if t is not None}
+        super()._apply(fn, recurse)
+        for name, original in held.items():
+            tensor = getattr(self, name)
+            if tensor.dtype in (torch.float16, torch.bfloat16):
+                tensor.data = original.to(tensor.device)
+        return self
+
+
+class Encoder(FullPrecision, ABC):
     """Maps coordinates (..., in_features) to features (..., out_features), for any leading dimensions.
 
     A subclass sets ``in_features`` and ``out_features`` and implements ``encode``. Precision is settled here,
@@ -26,6 +41,10 @@ class Encoder(nn.Module, ABC):
     def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
         """Features of coordinates that are float32 or float64."""
 
+    def levels(self) -> Int[Tensor, "k"]:
+        """Where each feature stands from coarse to fine: 1 is the coarsest; 0 has no such place."""
+        return torch.zeros(self.out_features, dtype=torch.int64)
+
     def forward(self, coordinates: Shaped[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
         """Features of ``coordinates``, which lie in [0, 1]^d, x first.
 
@@ -38,20 +57,13 @@ class Encoder(nn.Module, ABC):
         features = self.encode(coordinates.to(exact))
         return features.to(coordinates.dtype) if coordinates.is_floating_point() else features
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        # .half() and .bfloat16() would round what an encoder holds. Frequencies of 8 bits belong to another
-        # encoder, and a table of 8 bits cannot take a small step; so both follow the module to its device and to
-        # float64, but never below float32.
-        held = {name: t.data for name, t in (self._buffers | self._parameters).items() if t is not None}
-        super()._apply(fn, recurse)
-        for name, original in held.items():
-            tensor = getattr(self, name)
-            if tensor.dtype in (torch.float16, torch.bfloat16):
-                tensor.data = original.to(tensor.device)
-        return self
-
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}"
+
+
+def ranks(frequencies: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
+    """1 for the lowest frequency, 2 for the next one above it, ..."""
+    return torch.unique(frequencies, return_inverse=True)[1] + 1
 
 
 def positive(name: str, value: Any) -> float:

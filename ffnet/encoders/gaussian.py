@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
-from ffnet.encoders.base import Encoder, positive, positive_integer
+from ffnet.encoders.base import Encoder, positive, positive_integer, ranks
 from ffnet.encoders.fourier import project, sincos
 
 
@@ -30,6 +30,7 @@ class GaussianEncoder(Encoder):
         sigma: standard deviation of the frequencies in cycles per unit; one number, or one for each axis.
         seed: of the generator that draws B.
         normalize: divide the features by their norm, ``sqrt(num_frequencies)`` (3D shapes in Tancik et al. 2020).
+        trainable: B is a parameter and is fitted with the network (Li et al. 2021, arXiv 2106.02795).
         dtype: type of B; torch's default type if None.
 
     Raises:
@@ -46,6 +47,7 @@ class GaussianEncoder(Encoder):
         sigma: float | Sequence[float] = 10.0,
         seed: int = 0,
         normalize: bool = False,
+        trainable: bool = False,
         dtype: torch.dtype | None = None,
     ) -> None:
         positive_integer("in_features", in_features)
@@ -58,8 +60,15 @@ class GaussianEncoder(Encoder):
         super().__init__(in_features, 2 * num_frequencies)
         self.scale = num_frequencies**-0.5 if normalize else 1.0
         B = gaussian_frequencies(num_frequencies, sigmas, seed)
-        self.register_buffer("B", B.to(torch.empty(0, dtype=dtype)))  # torch's default type and device
+        B = B.to(torch.empty(0, dtype=dtype))  # torch's default type and device
+        if trainable:
+            self.B = nn.Parameter(B)
+        else:
+            self.register_buffer("B", B)
 
     def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
         features = sincos(project(coordinates, self.B)).to(coordinates.dtype)
         return features if self.scale == 1 else self.scale * features
+
+    def levels(self) -> Int[Tensor, "k"]:
+        return ranks(self.B.detach().norm(dim=1).cpu()).repeat(2)

@@ -118,5 +118,8 @@ class GridEncoder(Encoder):
         ]
         return torch.cat(features).T.reshape(*coordinates.shape[:-1], self.out_features)
 
+    def levels(self) -> Int[Tensor, "k"]:
+        return torch.arange(1, len(self.resolutions) + 1).repeat_interleave(len(self.table))
+
     def _sampled(self, table: Tensor, resolution: int) -> bool:
         return self.in_features in (2, 3) and table.shape[-1] == (resolution + 1) ** self.in_features

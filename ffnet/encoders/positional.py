@@ -4,7 +4,7 @@ import math
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ffnet.encoders.base import Encoder, positive, positive_integer
@@ -87,3 +87,7 @@ class PositionalEncoder(Encoder):
         if self.scale != 1:
             features = self.scale * features
         return torch.cat([coordinates, features], dim=-1) if self.include_input else features
+
+    def levels(self) -> Int[Tensor, "k"]:
+        level = torch.arange(1, len(self.frequencies) + 1).repeat_interleave(self.in_features).repeat(2)
+        return torch.cat([torch.zeros(self.in_features * self.include_input, dtype=level.dtype), level])

@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 
+import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from ffnet.encoders import Encoder
+from ffnet.encoders import AnnealedEncoder, Encoder
+from ffnet.models.layers import PhaseLinear
 
 
 class Field(nn.Module, ABC):
@@ -20,6 +22,8 @@ class Field(nn.Module, ABC):
         self.encoder = encoder
         self.in_features = encoder.in_features
         self.out_features = out_features
+        # In a tuple, so that they are no second children; found once, since training asks in every step.
+        self.annealed = tuple(module for module in encoder.modules() if isinstance(module, AnnealedEncoder))
 
     @abstractmethod
     def decode(self, features: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch c"]:
@@ -28,3 +32,33 @@ class Field(nn.Module, ABC):
     def forward(self, coordinates: Shaped[Tensor, "*batch d"]) -> Float[Tensor, "*batch c"]:
         """Values at ``coordinates``, which lie in [0, 1]^d, x first."""
         return self.decode(self.encoder(coordinates))
+
+    def anneal(self, trained: float) -> None:
+        """Tells every annealed encoder that a share ``trained`` in [0, 1] of the training is done."""
+        for encoder in self.annealed:
+            encoder.anneal(trained)
+
+    @property
+    def fixed_features(self) -> bool:
+        """Whether the features stay what they are while the field is trained."""
+        return not self.annealed and not any(True for _ in self.encoder.parameters())
+
+    @property
+    def exact_features(self) -> bool:
+        """Whether the second half wants the features in float32, since phases are made of them."""
+        return any(isinstance(module, PhaseLinear) for module in self.modules())
+
+
+class NetworkField(Field):
+    """A field whose second half is a module, ``network``, from features to values."""
+
+    def __init__(self, encoder: Encoder, out_features: int, network: nn.Module) -> None:
+        super().__init__(encoder, out_features)
+        self.network = network
+
+    def decode(self, features: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch c"]:
+        # The features are rounded to the weights' type only here, behind the encoder: a bfloat16 network wants
+        # float32 coordinates, since bfloat16 tells 256 pixels apart at most. Autocast rounds by itself.
+        if not torch.is_autocast_enabled(features.device.type):
+            features = features.to(next(self.network.parameters()).dtype)
+        return self.network(features)

@@ -1,7 +1,7 @@
 """The coordinate network of Tancik et al. 2020 and most that follow it."""
 
 import copy
-from contextlib import nullcontext
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
@@ -9,13 +9,44 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ffnet.encoders import Encoder
-from ffnet.encoders.base import positive_integer
-from ffnet.models.base import Field
+from ffnet.models.base import NetworkField
+from ffnet.models.layers import check_widths, seeded
 
 Initialization = Literal["torch", "glorot"]
 
 
-class CoordinateMLP(Field):
+class SkipSequential(nn.Sequential):
+    """A Sequential in which the modules numbered in ``skips`` get its input again, in front of what they get."""
+
+    def __init__(self, *modules: nn.Module, skips: Sequence[int]) -> None:
+        super().__init__(*modules)
+        self.skips = tuple(skips)
+
+    def forward(self, input: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch c"]:
+        h = input
+        for number, module in enumerate(self):
+            h = module(torch.cat([input, h], dim=-1) if number in self.skips else h)
+        return h
+
+
+def hidden_stack(
+    wide: int, hidden: int, count: int, skips: Sequence[int], activation: nn.Module | None = None
+) -> list[nn.Module]:
+    """``count`` linear maps, each with a copy of ``activation`` (ReLU if None) behind it, for a SkipSequential.
+
+    Raises:
+        ValueError: if a skip leads to no layer behind the first.
+    """
+    if not set(skips) <= set(range(1, count)):
+        raise ValueError(f"skips: expected hidden layers from 1 to {count - 1}, got {list(skips)}")
+    layers: list[nn.Module] = []
+    for number in range(count):
+        given = wide if number == 0 else hidden + wide * (number in skips)
+        layers += [nn.Linear(given, hidden), copy.deepcopy(activation or nn.ReLU())]
+    return layers
+
+
+class CoordinateMLP(NetworkField):
     """Encoder, then ``hidden_layers`` times a linear map and an activation, then a linear map to the values.
 
     Args:
@@ -27,10 +58,13 @@ class CoordinateMLP(Field):
         output_activation: module applied to the values, such as Sigmoid for values in [0, 1]; none if None.
         initialization: ``torch`` is PyTorch's default; ``glorot`` is Glorot-normal weights and N(0, 0.01^2)
             biases, as in the code of Tancik et al. 2020.
+        skips: hidden layers, counted from 0, that get the features again, in front of what they get (NeRF's 8
+            layers: ``[5]``; Mildenhall et al. 2020, figure 7).
         seed: of the initial weights; None takes torch's global generator, as torch.nn.Linear does.
 
     Raises:
-        ValueError: if a size is not a whole number of at least 1, or the initialization is unknown.
+        ValueError: if a size is not a whole number of at least 1, the initialization is unknown, or a skip leads
+            to no hidden layer behind the first.
     """
 
     def __init__(
@@ -42,39 +76,25 @@ class CoordinateMLP(Field):
         activation: nn.Module | None = None,
         output_activation: nn.Module | None = None,
         initialization: Initialization = "torch",
+        skips: Sequence[int] = (),
         seed: int | None = None,
     ) -> None:
-        positive_integer("out_features", out_features)
-        positive_integer("hidden_features", hidden_features)
-        positive_integer("hidden_layers", hidden_layers)
+        check_widths(out_features, hidden_features, hidden_layers)
         if initialization not in get_args(Initialization):
             raise ValueError(
                 f"initialization: expected one of {', '.join(get_args(Initialization))}, got {initialization!r}"
             )
-        super().__init__(encoder, out_features)
-        layers: list[nn.Module] = []
-        width = encoder.out_features
-        # fork_rng leaves the global generator as it was: building a seeded model must not change what follows.
-        with nullcontext() if seed is None else torch.random.fork_rng(devices=[]):
-            if seed is not None:
-                torch.manual_seed(seed)
-            for _ in range(hidden_layers):
-                layers += [nn.Linear(width, hidden_features), copy.deepcopy(activation or nn.ReLU())]
-                width = hidden_features
-            layers.append(nn.Linear(width, out_features))
+        with seeded(seed):
+            layers = hidden_stack(encoder.out_features, hidden_features, hidden_layers, skips, activation)
+            layers.append(nn.Linear(hidden_features, out_features))
             if initialization == "glorot":
                 for layer in layers:
                     glorot_(layer)
         if output_activation is not None:
             layers.append(copy.deepcopy(output_activation))
-        self.network = nn.Sequential(*layers)
-
-    def decode(self, features: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch c"]:
-        # The features are rounded to the weights' type only here, behind the encoder: a bfloat16 network wants
-        # float32 coordinates, since bfloat16 tells 256 pixels apart at most. Autocast rounds by itself.
-        if not torch.is_autocast_enabled(features.device.type):
-            features = features.to(next(self.network.parameters()).dtype)
-        return self.network(features)
+        # Of two modules a layer, the linear map is the first.
+        network = SkipSequential(*layers, skips=[2 * n for n in skips]) if skips else nn.Sequential(*layers)
+        super().__init__(encoder, out_features, network)
 
 
 def glorot_(layer: nn.Module) -> None:

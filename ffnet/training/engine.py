@@ -64,9 +64,9 @@ class Engine:
         no step has to round them again.
         """
         count, width = dataset.training_points, field.encoder.out_features
-        if count is None or any(True for _ in field.encoder.parameters()):
+        if count is None or not field.fixed_features:
             return None
-        autocast = torch.is_autocast_enabled(device.type)
+        autocast = torch.is_autocast_enabled(device.type) and not field.exact_features
         dtype = torch.get_autocast_dtype(device.type) if autocast else next(field.parameters()).dtype
         if count * width * dtype.itemsize > self.feature_megabytes * 2**20:
             return None

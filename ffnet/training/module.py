@@ -127,6 +127,7 @@ class Fitting(LightningModule):
                 self.generator.set_state(self._generator_state)
             else:  # another kind of device: its generator has another state
                 self.generator.manual_seed(self.seed + self.step)
+        self.field.anneal(self.step / self.max_steps)
         with self.trainer.precision_plugin.forward_context():
             self.table = self.engine.table(self.field, self.dataset, self.device)
         # The field's call, not the field: as an attribute it would be a second module with the same weights.
@@ -143,6 +144,7 @@ class Fitting(LightningModule):
             optimizer.zero_grad()  # type: ignore[union-attr]
             loss, blocks = self._gradients()
             optimizer.step()  # type: ignore[union-attr]
+            self.field.anneal(self.step / self.max_steps)
             if schedule is not None:
                 schedule.step()  # type: ignore[union-attr]
             loss_sum = loss_sum + loss

@@ -105,9 +105,13 @@ FIT = {
         ["encoder=gaussian", "encoder.sigma=[1,2,3]"],
         "sigma: expected one number or 2, got 3",
     ),
+    "composite, other signal": (
+        ["encoder=composite", "encoder.encoders=[{_target_: ffnet.encoders.IdentityEncoder, in_features: 3}]"],
+        "encoder: expected one of 2 coordinates, got one of 3",
+    ),
     "unknown encoder": (
         ["encoder=fourier"],
-        "there is no encoder 'fourier'; expected one of basic, gaussian, grid, identity, positional\n",
+        "there is no encoder 'fourier'; expected one of annealed, basic, centred, composite, gaussian, grid, ",
     ),
     "misspelt key": (["encoder=gaussian", "encoder.sgima=3"], "encoder.sgima; did you mean encoder.sigma?"),
     "misspelt group": (["encodr=gaussian"], "there is no setting encodr; did you mean encoder?"),
@@ -155,6 +159,9 @@ OTHERS = {
     "render a text": (["render", "checkpoint=text.ckpt"], "text.ckpt: "),
     "evaluate a picture": (["evaluate", "checkpoint=good.png"], "good.png: "),
     "evaluate from nowhere": (["evaluate", "checkpoint=nowhere"], "nowhere: no such file or folder"),
+    "export without a checkpoint": (["export"], "checkpoint"),
+    "export from nowhere": (["export", "checkpoint=nowhere"], "nowhere: no such file or folder"),
+    "export another's checkpoint": (["export", "checkpoint=foreign.ckpt"], "is not a checkpoint of ffnet"),
     "unknown command": (["paint"], "unknown command 'paint'; expected one of fit, render, mesh, evaluate"),
 }
 

@@ -2,7 +2,22 @@
 
 import math
 
-from ffnet.encoders import GaussianEncoder, GridEncoder, IdentityEncoder, PositionalEncoder
+from ffnet.encoders import (
+    AnnealedEncoder,
+    CompositeEncoder,
+    FourierEncoder,
+    GaussianEncoder,
+    GridEncoder,
+    IdentityEncoder,
+    IntegratedEncoder,
+    OneBlobEncoder,
+    PositionalEncoder,
+    SphericalHarmonicsEncoder,
+    TriangleWaveEncoder,
+    conventions,
+)
+
+OCTAVES = [1.0, 2.0, 4.0]
 
 # name: (constructor, arguments)
 ENCODERS = {
@@ -37,4 +52,39 @@ ENCODERS = {
         GaussianEncoder,
         {"in_features": 2, "num_frequencies": 8, "sigma": [1.0, 20.0]},
     ),
+    "gaussian, trainable": (GaussianEncoder, {"in_features": 2, "num_frequencies": 8, "trainable": True}),
+    "annealed gaussian": (
+        lambda **arguments: AnnealedEncoder(GaussianEncoder(**arguments)),
+        {"in_features": 2, "num_frequencies": 8},
+    ),
+    "annealed grid": (lambda: AnnealedEncoder(GridEncoder(2, 3, table_size=1024, max_resolution=30), 1.0), {}),
+    "composite": (lambda: CompositeEncoder([PositionalEncoder(1, 4), SphericalHarmonicsEncoder(levels=3)]), {}),
+    "integrated": (lambda: IntegratedEncoder(FourierEncoder(2, OCTAVES), 1e-3), {}),
+    "integrated, variance behind the mean": (lambda: IntegratedEncoder(FourierEncoder(2, OCTAVES)), {}),
+    "integrated, covariance behind the mean": (
+        lambda: conventions.nerfstudio_nerf_integrated(2, num_frequencies=3, max_freq_exp=2.0, include_input=True),
+        {},
+    ),
+    "integrated rows, covariance": (
+        lambda: IntegratedEncoder(FourierEncoder(2, [1.0], [[1.0, 2.0], [0.5, -1.0]]), covariance="full"),
+        {},
+    ),
+    "fourier in radians": (conventions.nerf_pytorch, {"in_features": 3, "num_freqs": 6}),
+    "fourier in half cycles": (conventions.siren, {"in_features": 2, "sidelength": 256}),
+    "fourier with rows and amplitudes": (
+        FourierEncoder,
+        {
+            "in_features": 2,
+            "frequencies": OCTAVES,
+            "B": [[1.0, 2.0], [0.5, -1.0]],
+            "layout": "row freq trig",
+            "trig": "cos sin",
+            "include": "last",
+            "amplitudes": [[1.0, 0.5]],
+        },
+    ),
+    "spherical harmonics": (SphericalHarmonicsEncoder, {"levels": 5}),
+    "spherical harmonics, tiny-cuda-nn": (conventions.tiny_cuda_nn_harmonics, {}),
+    "one-blob": (OneBlobEncoder, {"in_features": 2, "num_bins": 8}),
+    "triangle": (TriangleWaveEncoder, {"in_features": 3, "num_frequencies": 6}),
 }

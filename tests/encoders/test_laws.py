@@ -60,7 +60,8 @@ def test_casting_the_module_down_changes_no_feature(case, cast):
 
 def test_float64_modules_stay_in_float64(case):
     encoder = build(case).double()
-    assert all(b.dtype == torch.float64 for b in encoder.buffers())
+    held = [*encoder.buffers(), *encoder.parameters()]
+    assert all(t.dtype == torch.float64 for t in held if t.is_floating_point())
     assert encoder(points(encoder, 3, dtype=torch.float64)).dtype == torch.float64
 
 
@@ -117,23 +118,26 @@ def test_gradients_agree_with_finite_differences(case):
     assert torch.autograd.gradcheck(encoder, (x,), eps=1e-8, atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("where", [0.0, 0.5, 1.0])
-def test_gradients_are_finite_at_the_borders(case, where):
+def test_gradients_are_finite_on_the_whole_domain_and_its_borders(case):
     encoder = build(case)
-    x = torch.full((1, encoder.in_features), where, requires_grad=True)
-    (gradient,) = torch.autograd.grad(encoder(x).sum(), x)
-    assert gradient.isfinite().all()
+    d = encoder.in_features
+    corners = torch.cartesian_prod(*[torch.tensor([0.0, 0.5, 1.0])] * min(d, 4)).view(-1, min(d, 4))
+    edges = torch.cat([corners, corners.new_zeros(len(corners), d - min(d, 4))], dim=1)
+    x = torch.cat([edges, points(encoder, 500), -edges]).requires_grad_()
+    weight = torch.linspace(0.5, 1, encoder.out_features)
+    gradients = torch.autograd.grad((encoder(x) * weight).sum(), [x, *encoder.parameters()])
+    assert all(gradient.isfinite().all() for gradient in gradients)
 
 
 def test_function_transforms_agree_with_a_loop(case):
     encoder = build(case)
     x = points(encoder, 6)
-    state = dict(encoder.named_buffers())
+    state = dict(encoder.named_buffers()) | {name: p.detach() for name, p in encoder.named_parameters()}
 
     def function(p: torch.Tensor) -> torch.Tensor:
         return torch.func.functional_call(encoder, state, (p,))
 
-    torch.testing.assert_close(torch.func.vmap(function)(x), encoder(x), atol=1e-6, rtol=0)
+    torch.testing.assert_close(torch.func.vmap(function)(x), encoder(x).detach(), atol=1e-6, rtol=0)
     jacobian = torch.func.vmap(torch.func.jacrev(function))(x)
     loop = torch.stack([torch.autograd.functional.jacobian(encoder, p) for p in x])
     torch.testing.assert_close(jacobian, loop, atol=1e-2, rtol=1e-4)
@@ -165,6 +169,13 @@ def test_wrong_shapes_are_refused(case, shape):
     encoder = build(case)
     with pytest.raises(ValueError, match=r"coordinates: expected shape \(\.\.\., \d\), got"):
         encoder(torch.zeros(shape))
+
+
+def test_levels_say_of_every_feature_where_it_stands(case):
+    encoder = build(case)
+    levels = encoder.levels()
+    assert levels.shape == (encoder.out_features,)
+    assert set(range(1, int(levels.max()) + 1)) <= set(levels.tolist())
 
 
 def test_whole_numbers_are_coordinates_too(case):

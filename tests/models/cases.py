@@ -2,8 +2,14 @@
 
 from torch import nn
 
-from ffnet.encoders import GaussianEncoder, IdentityEncoder, PositionalEncoder
-from ffnet.models import CoordinateMLP
+from ffnet.encoders import AnnealedEncoder, GaussianEncoder, IdentityEncoder, PositionalEncoder
+from ffnet.models import CoordinateMLP, FilterNetwork, Finer, Gabor, Gaussian, RadianceMLP, Siren, Wire
+
+
+def small(**more):
+    """Arguments of a small network on two centred coordinates."""
+    return lambda: {"encoder": IdentityEncoder(2, centred=True), "out_features": 2, "hidden_features": 8} | more
+
 
 # name: (constructor, a function that makes its arguments, seed aside)
 MODELS = {
@@ -31,4 +37,30 @@ MODELS = {
             "activation": nn.Tanh(),
         },
     ),
+    "mlp with skips, annealed": (
+        CoordinateMLP,
+        lambda: {
+            "encoder": AnnealedEncoder(PositionalEncoder(2, 3)),
+            "out_features": 1,
+            "hidden_features": 8,
+            "hidden_layers": 4,
+            "activation": nn.Softplus(),
+            "skips": [1, 3],
+        },
+    ),
+    "mlp of Gaussians": (CoordinateMLP, small(activation=Gaussian(0.5))),
+    "mlp of real wavelets": (CoordinateMLP, small(activation=Gabor(5.0, 2.0))),
+    "siren": (Siren, small()),
+    "radiance": (
+        lambda seed: RadianceMLP(PositionalEncoder(2, 3), IdentityEncoder(1), 8, 3, [2], seed=seed),
+        dict,
+    ),
+    "siren after positional, sigmoid": (
+        Siren,
+        small(encoder=PositionalEncoder(2, 3), hidden_layers=1, output_activation=nn.Sigmoid()),
+    ),
+    "finer": (Finer, small(hidden_layers=2)),
+    "wire": (Wire, small(hidden_layers=2, output_activation=nn.Sigmoid())),
+    "fourier filters": (FilterNetwork, small(hidden_layers=3, input_scale=16.0)),
+    "gabor filters": (FilterNetwork, small(hidden_layers=3, filters="gabor", input_scale=16.0)),
 }

@@ -98,6 +98,28 @@ def test_function_transforms_agree_with_a_loop(case):
     torch.testing.assert_close(jacobian, loop, atol=1e-4, rtol=1e-4)
 
 
+def test_gradients_are_finite_on_the_whole_domain_and_its_borders(case):
+    model = build(case)
+    corners = torch.cartesian_prod(*[torch.tensor([0.0, 0.5, 1.0])] * model.in_features)
+    x = torch.cat([corners, points(model, 200)]).requires_grad_()
+    gradients = torch.autograd.grad(model(x).square().sum(), [x, *model.parameters()])
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+def test_features_can_be_computed_apart(case):
+    model = build(case)
+    x = points(model, 5)
+    assert torch.equal(model.decode(model.encoder(x)), model(x))
+
+
+def test_autocast_is_close(case):
+    model = build(case)
+    x = points(model, 50)
+    with torch.autocast("cpu", torch.bfloat16):
+        low = model(x)
+    torch.testing.assert_close(low.float(), model(x), atol=0.05, rtol=0.05)
+
+
 @pytest.mark.usefixtures("without_shape_checks")
 def test_compiles_as_one_graph(case):
     model = build(case)

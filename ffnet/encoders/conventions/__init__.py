@@ -1,0 +1,88 @@
+"""Other projects' encoders by name: what each function returns has that project's numbers, order and width.
+
+docs/conventions.md has the table. Matrices are given as the project's checkpoint holds them.
+"""
+
+from ffnet.encoders.conventions.axes import (
+    bacon_positional,
+    finer,
+    kaolin_wisp,
+    multinerf,
+    nerf_pytorch,
+    nerfacc,
+    nerfstudio_nerf,
+    physicsnemo_encode,
+    pytorch3d,
+    random_fourier_basic,
+    random_fourier_positional,
+    siren,
+    tiny_cuda_nn_frequency,
+    wire,
+)
+from ffnet.encoders.conventions.integrated import (
+    bacon_integrated,
+    multinerf_integrated,
+    nerfstudio_fourier_integrated,
+    nerfstudio_nerf_integrated,
+    pytorch3d_integrated,
+)
+from ffnet.encoders.conventions.matrices import (
+    bacon_fourier,
+    bacon_gaussian,
+    deepxde,
+    fourier_feature_nets,
+    fourier_feature_networks,
+    nerfstudio_fourier,
+    nerfstudio_random,
+    neural_implicit_lab,
+    physicsnemo,
+    physicsnemo_frequencies,
+    pytorch_fourier_feature_networks,
+    random_fourier_gaussian,
+    shifted_octaves,
+)
+from ffnet.encoders.conventions.others import (
+    nerfstudio_harmonics,
+    tiny_cuda_nn_harmonics,
+    tiny_cuda_nn_one_blob,
+    tiny_cuda_nn_triangle,
+)
+
+__all__ = [  # noqa: RUF022 (encoders, then what fills their matrices)
+    "bacon_fourier",
+    "bacon_gaussian",
+    "bacon_integrated",
+    "bacon_positional",
+    "deepxde",
+    "finer",
+    "fourier_feature_nets",
+    "fourier_feature_networks",
+    "kaolin_wisp",
+    "multinerf",
+    "multinerf_integrated",
+    "nerf_pytorch",
+    "nerfacc",
+    "nerfstudio_fourier",
+    "nerfstudio_fourier_integrated",
+    "nerfstudio_harmonics",
+    "nerfstudio_nerf",
+    "nerfstudio_nerf_integrated",
+    "nerfstudio_random",
+    "neural_implicit_lab",
+    "physicsnemo",
+    "physicsnemo_encode",
+    "pytorch3d",
+    "pytorch3d_integrated",
+    "pytorch_fourier_feature_networks",
+    "random_fourier_basic",
+    "random_fourier_gaussian",
+    "random_fourier_positional",
+    "siren",
+    "tiny_cuda_nn_frequency",
+    "tiny_cuda_nn_harmonics",
+    "tiny_cuda_nn_one_blob",
+    "tiny_cuda_nn_triangle",
+    "wire",
+    "physicsnemo_frequencies",
+    "shifted_octaves",
+]

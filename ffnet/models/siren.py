@@ -1,0 +1,112 @@
+"""Networks of sines: SIREN (Sitzmann et al. 2020) and FINER (Liu et al. 2024)."""
+
+import copy
+import math
+from itertools import pairwise
+
+from torch import nn
+
+from ffnet.encoders import Encoder
+from ffnet.encoders.base import positive
+from ffnet.models.activations import Sine, VariableSine
+from ffnet.models.base import NetworkField
+from ffnet.models.layers import Linear, PhaseLinear, check_widths, seeded, uniform_
+
+
+def sines(
+    widths: list[int], activations: list[nn.Module], hidden_omega: float, output: nn.Module | None
+) -> nn.Sequential:
+    """Linear maps between ``widths``, ``activations`` between them, SIREN's start (Sitzmann et al. 2020, section 3.2).
+
+    The first weights are U(+-1 / fan_in), the others U(+-sqrt(6 / fan_in) / omega), which keeps the arguments of
+    every sine at variance 1 however deep the network is. Biases start as torch's do, U(+-1 / sqrt(fan_in)).
+    """
+    layers: list[nn.Module] = []
+    for number, (wide, next_) in enumerate(pairwise(widths)):
+        layer = (Linear if number else PhaseLinear)(wide, next_)
+        uniform_(layer.weight, math.sqrt(6 / wide) / hidden_omega if number else 1 / wide)
+        layers += [layer, *activations[number : number + 1]]
+    return nn.Sequential(*layers, *([] if output is None else [copy.deepcopy(output)]))
+
+
+class Siren(NetworkField):
+    """``sin(omega (W h + b))`` in every hidden layer, at the paper's start.
+
+    The paper's coordinates lie in [-1, 1]^d: ``IdentityEncoder(d, centred=True)``.
+
+    Args:
+        encoder: maps coordinates (..., d) to features.
+        out_features: number of values at a point.
+        hidden_features: width of the hidden layers.
+        hidden_layers: their number, the first one included.
+        first_omega: of the first layer: the higher, the finer the detail.
+        hidden_omega: of the others.
+        output_activation: module applied to the values; none if None.
+        seed: of the initial weights; None takes torch's global generator.
+
+    Raises:
+        ValueError: if a size is not a whole number of at least 1, or an omega is not finite and above 0.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        out_features: int,
+        hidden_features: int = 256,
+        hidden_layers: int = 3,
+        first_omega: float = 30.0,
+        hidden_omega: float = 30.0,
+        output_activation: nn.Module | None = None,
+        seed: int | None = None,
+    ) -> None:
+        check_widths(out_features, hidden_features, hidden_layers)
+        widths = [encoder.out_features, *[hidden_features] * hidden_layers, out_features]
+        activations: list[nn.Module] = [Sine(first_omega), *(Sine(hidden_omega) for _ in range(hidden_layers - 1))]
+        with seeded(seed):
+            network = sines(widths, activations, positive("hidden_omega", hidden_omega), output_activation)
+        super().__init__(encoder, out_features, network)
+
+
+class Finer(NetworkField):
+    """``sin(omega (|z| + 1) z)``, z = W h + b, in every hidden layer; the first biases are U(-first_bias, first_bias).
+
+    The further from 0 a bias starts, the higher the frequencies its unit supports: ``first_bias`` tunes which
+    part of the spectrum is learnt. Gradients go through ``|z|`` too, which the paper's code leaves out.
+
+    Args:
+        encoder: maps coordinates (..., d) to features; the paper's lie in [-1, 1]^d.
+        out_features: number of values at a point.
+        hidden_features: width of the hidden layers.
+        hidden_layers: their number, the first one included.
+        first_omega: of the first layer.
+        hidden_omega: of the others.
+        first_bias: k in the paper, 1 / sqrt(2) for its pictures.
+        output_activation: module applied to the values; none if None.
+        seed: of the initial weights; None takes torch's global generator.
+
+    Raises:
+        ValueError: if a size is not a whole number of at least 1, or a number is not finite and above 0.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        out_features: int,
+        hidden_features: int = 256,
+        hidden_layers: int = 3,
+        first_omega: float = 30.0,
+        hidden_omega: float = 30.0,
+        first_bias: float = 0.5**0.5,
+        output_activation: nn.Module | None = None,
+        seed: int | None = None,
+    ) -> None:
+        check_widths(out_features, hidden_features, hidden_layers)
+        widths = [encoder.out_features, *[hidden_features] * hidden_layers, out_features]
+        activations: list[nn.Module] = [
+            VariableSine(first_omega),
+            *(VariableSine(hidden_omega) for _ in range(hidden_layers - 1)),
+        ]
+        with seeded(seed):
+            network = sines(widths, activations, positive("hidden_omega", hidden_omega), output_activation)
+            uniform_(network[0].bias, positive("first_bias", first_bias))  # type: ignore[arg-type]
+        super().__init__(encoder, out_features, network)
