@@ -29,8 +29,8 @@ ENCODERS = {
     "gaussian": lambda: GaussianEncoder(3, 64, sigma=4.0),
 }
 HALF = 1.25  # the scene lies in [-HALF, HALF]^3; the networks see it as [0, 1]^3
-CELLS = 48  # of the grid that remembers where there is something
-SAMPLES = 96  # points on a ray's way through the box
+CELLS = 32  # of the grid that remembers where there is something
+SAMPLES = 64  # points on a ray's way through the box
 
 
 def rays(poses: Tensor, focal: float, height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -51,7 +51,7 @@ class Scene:
 
     def colour_and_density(self, x: Tensor) -> tuple[Tensor, Tensor]:
         values = self.field(x)
-        return values[:, :3].sigmoid(), 10 * softplus(values[:, 3] - 3)
+        return values[:, :3].sigmoid(), 10 * softplus(values[:, 3] - 2)
 
     @torch.no_grad()
     def look_where_it_is_empty(self) -> None:
@@ -60,10 +60,10 @@ class Scene:
         x = (index + torch.rand(index.shape, generator=self.generator)) / CELLS
         density = torch.cat([self.colour_and_density(part)[1] for part in x.split(2**15)])
         dense = max_pool3d(density.view(1, 1, CELLS, CELLS, CELLS), 3, stride=1, padding=1)[0, 0]
-        self.occupied = dense > 0.5
+        self.occupied = dense > 0.2
 
-    def render(self, origins: Tensor, directions: Tensor, jitter: bool) -> Tensor:
-        """Colours (n, 3) of rays, on black."""
+    def render(self, origins: Tensor, directions: Tensor, jitter: bool) -> tuple[Tensor, Tensor]:
+        """Colours (n, 3) of rays on black, and the mean opacity of a point on them."""
         through = torch.stack([(-HALF - origins) / directions, (HALF - origins) / directions])
         near = through.amin(0).amax(-1, keepdim=True).clamp(min=0)
         length = (through.amax(0).amin(-1, keepdim=True) - near).clamp(min=0)
@@ -78,26 +78,28 @@ class Scene:
         seen = torch.cumprod(torch.cat([torch.ones_like(t[:, :1]), 1 - opacity[:, :-1]], dim=1), dim=1)
         colours = torch.zeros_like(x)
         colours[there] = colour
-        return ((seen * opacity)[..., None] * colours).sum(1)
+        return ((seen * opacity)[..., None] * colours).sum(1), opacity.mean()
 
 
 @torch.no_grad()
 def view(scene: Scene, origins: Tensor, directions: Tensor) -> Tensor:
     parts = zip(origins.flatten(0, 1).split(2048), directions.flatten(0, 1).split(2048), strict=True)
-    return torch.cat([scene.render(o, d, jitter=False) for o, d in parts]).view_as(origins)
+    return torch.cat([scene.render(o, d, jitter=False)[0] for o, d in parts]).view_as(origins)
 
 
 def train(scene: Scene, o: Tensor, d: Tensor, colours: Tensor, seconds: float) -> Iterator[tuple[int, float]]:
     """Adam for so many seconds; the number of the step and the time so far after each."""
-    optimizer = torch.optim.Adam(scene.field.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(scene.field.parameters(), lr=3e-3)
     start, step = time.perf_counter(), 0
     while (gone := time.perf_counter() - start) < seconds:
         # The rate follows the clock, since how many steps there will be is the machine's business.
-        optimizer.param_groups[0]["lr"] = 1e-3 * 0.05 ** (gone / seconds)
-        if step % 100 == 0 and step >= 200:
+        optimizer.param_groups[0]["lr"] = 3e-3 * 0.05 ** (gone / seconds)
+        if step % 50 == 0 and step >= 150:
             scene.look_where_it_is_empty()
-        batch = torch.randint(len(o), (1024,), generator=scene.generator)
-        loss = (scene.render(o[batch], d[batch], jitter=True) - colours[batch]).square().mean()
+        batch = torch.randint(len(o), (512,), generator=scene.generator)
+        rendered, opacity = scene.render(o[batch], d[batch], jitter=True)
+        # On black, black fog looks like nothing; the second term clears it.
+        loss = (rendered - colours[batch]).square().mean() + 0.01 * opacity
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

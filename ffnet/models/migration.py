@@ -190,7 +190,7 @@ def from_fourier_feature_nets(state: State) -> CoordinateMLP:
 def to_fourier_feature_nets(model: CoordinateMLP) -> dict[str, Tensor]:
     """The inverse of ``from_fourier_feature_nets``."""
     b = _rows(model).T.clone()
-    a = model.encoder.amplitudes[0].clone()
+    a = model.encoder.amplitudes[0].clone()  # type: ignore[index]
     names = [f"layers.{number}" for number in range(len(_linears(model.network)))]
     return {"a_values": a, "b_values": b} | to_linears(
         model, names, conventions.fourier_feature_nets(b, a, dtype=b.dtype)
