@@ -101,7 +101,7 @@ def test_can_be_pickled():
 )
 def test_points_are_answered_in_their_own_order(points):
     labels = Winding(ball()).inside(points)
-    assert (labels == (np.linalg.norm(points, axis=-1) < 1)).mean() > 0.99 or len(points) == 0
+    assert (labels == (np.linalg.norm(points, axis=-1) < 1)).sum() >= 0.99 * len(points)
     assert labels.shape == (len(points),)
     for label, point in zip(labels[:20], points[:20], strict=True):
         assert Winding(ball()).inside(point[None]).item() == label
