@@ -1,8 +1,8 @@
 """Takes pictures of a sweep in TensorBoard and in the report, with a real server and a headless Chromium.
 
 ffnet fit -m hydra/launcher=joblib encoder=identity,basic,positional,gaussian seed=0,1,2 \
-    dataset.path=data/cat.png,docs/mappings.png dataset.size=128 trainer.max_steps=300 model.hidden_features=64 \
-    hydra.sweep.dir=outputs/dashboards
+    dataset.path=data/cat.png,docs/mappings.png dataset.size=128 trainer.max_steps=300 trainer.accelerator=cpu \
+    model.hidden_features=64 callbacks.checkpoints.every_n_steps=20 hydra.sweep.dir=outputs/dashboards
 pip install playwright
 python docs/dashboards.py outputs/dashboards docs
 """
