@@ -1,8 +1,8 @@
 """Takes pictures of a sweep in TensorBoard and in the report, with a real server and a headless Chromium.
 
 ffnet fit -m hydra/launcher=joblib encoder=identity,basic,positional,gaussian seed=0,1,2 \
-    dataset.path=data/cat.png,docs/mappings.png dataset.size=128 trainer.max_steps=300 model.hidden_features=64 \
-    hydra.sweep.dir=outputs/dashboards
+    dataset.path=data/cat.png,docs/mappings.png dataset.size=128 trainer.max_steps=300 trainer.accelerator=cpu \
+    model.hidden_features=64 callbacks.checkpoints.every_n_steps=20 hydra.sweep.dir=outputs/dashboards
 pip install playwright
 python docs/dashboards.py outputs/dashboards docs
 """
@@ -19,8 +19,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-TABS = {"scalars": "#timeseries", "pictures": "#images", "hparams": "#hparams"}
-SIZE = {"width": 1280, "height": 860}
+TABS = {"scalars": "#timeseries&tagFilter=val%7Ctrain", "pictures": "#images", "hparams": "#hparams"}
+# HPARAMS has a column for each override, and the scores behind them.
+SIZES = {"scalars": (1280, 860), "pictures": (1280, 860), "hparams": (2000, 1343), "report": (1280, 860)}
 
 
 def serve(sweep: Path, port: int) -> subprocess.Popen[bytes]:
@@ -39,11 +40,14 @@ def serve(sweep: Path, port: int) -> subprocess.Popen[bytes]:
     return server
 
 
-def shoot(page: Page, path: Path) -> None:
-    """A picture of the page, small: 256 colours are enough for it."""
+def shoot(page: Page, address: str, size: tuple[int, int], path: Path) -> None:
+    """A picture of a page, in few bytes."""
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(address)
+    page.wait_for_timeout(6000)
     page.screenshot(path=path)
     with Image.open(path) as picture:
-        small = picture.convert("RGB").resize((960, 645), Image.Resampling.LANCZOS)
+        small = picture.convert("RGB").resize((1120, 1120 * size[1] // size[0]), Image.Resampling.LANCZOS)
         small.quantize(128).save(path, optimize=True)
 
 
@@ -55,16 +59,12 @@ def main(sweep: Path, folder: Path) -> None:
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-            page = browser.new_page(viewport=SIZE)
+            page = browser.new_page()
             for name, tab in TABS.items():
-                page.goto(f"http://localhost:{port}/{tab}")
-                page.wait_for_timeout(6000)
-                shoot(page, folder / f"tensorboard_{name}.png")
+                shoot(page, f"http://localhost:{port}/{tab}", SIZES[name], folder / f"tensorboard_{name}.png")
             report = sweep / "report.html"
             subprocess.run([sys.executable, "-m", "ffnet", "report", f"run={sweep}", f"output={report}"], check=True)
-            page.goto(report.resolve().as_uri())
-            page.wait_for_timeout(1000)
-            shoot(page, folder / "report.png")
+            shoot(page, report.resolve().as_uri(), SIZES["report"], folder / "report.png")
             browser.close()
     finally:
         server.terminate()

@@ -173,7 +173,7 @@ def check(done, message, folder, before):
     assert message in err
     assert "Traceback" not in out + err
     left = [p for p in folder.rglob("*") if p.is_file() and p not in before]
-    assert all(p.name in ("fit.log", "config.yaml", "hydra.yaml", "overrides.yaml") for p in left), left
+    assert all(p.name in ("fit.log", "config.yaml", "hydra.yaml", "overrides.yaml", "failed.json") for p in left), left
 
 
 @pytest.mark.usefixtures("without_shape_checks")
