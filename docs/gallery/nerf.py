@@ -3,8 +3,8 @@
 python docs/gallery/nerf.py tiny_lego_100.npz outputs/nerf --encoder positional --minutes 5
 
 The file holds images (n, h, w, 3) on black, camera-to-world poses (n, 4, 4) in OpenGL's convention, and focal (pixels).
-Every eighth view is held out. Writes <encoder>.png (held-out views above, rendered below) and <encoder>.json (PSNR over
-time). Mildenhall et al. 2020, without directions and without a second network; points in cells that the field itself
+Every eighth view is held out. Writes <encoder>.png (held-out views above, rendered below), <encoder>.json (PSNR over
+time) and curves.png of all encoders that are there. Mildenhall et al. 2020, without directions and without a second network; points in cells that the field itself
 finds empty are left out (after Müller et al. 2022, appendix E).
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import max_pool3d, softplus
@@ -111,6 +112,17 @@ def psnr(errors: Tensor) -> float:
     return -10 * errors.square().mean().log10().item()
 
 
+def draw_curves(folder: Path) -> None:
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for path in sorted(folder.glob("*.json")):
+        curve = json.loads(path.read_text())["curve"]
+        axes.plot([seconds for _, seconds, _ in curve], [value for *_, value in curve], label=path.stem)
+    axes.set(xlabel="seconds of training", ylabel="PSNR of one held-out view, dB")
+    axes.legend()
+    figure.savefig(folder / "curves.png", dpi=100)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scene", type=Path)
@@ -134,6 +146,7 @@ def main() -> None:
     result = {"encoder": arguments.encoder, "steps": step, "psnr": psnr(views - images[held]), "curve": curve}
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / f"{arguments.encoder}.json").write_text(json.dumps(result) + "\n")
+    draw_curves(arguments.output)
     shown = torch.cat([torch.cat(list(images[held][:6]), dim=1), torch.cat(list(views[:6]), dim=1)])
     picture = (255 * shown).round().clamp(0, 255).byte().numpy()
     Image.fromarray(picture).save(arguments.output / f"{arguments.encoder}.png")

@@ -18,8 +18,8 @@ def sines(
 ) -> nn.Sequential:
     """Linear maps between ``widths``, ``activations`` between them, SIREN's start (Sitzmann et al. 2020, section 3.2).
 
-    The first weights are U(+-1 / fan_in), the others U(+-sqrt(6 / fan_in) / omega), which keeps the arguments of
-    every sine at variance 1 however deep the network is. Biases start as torch's do, U(+-1 / sqrt(fan_in)).
+    The first weights are U(+-1 / fan_in), the others U(+-sqrt(6 / fan_in) / omega): the arguments of the second sines
+    have variance 1, and with depth it settles at 0.8. Biases start as torch's do, U(+-1 / sqrt(fan_in)).
     """
     layers: list[nn.Module] = []
     for number, (wide, next_) in enumerate(pairwise(widths)):
