@@ -4,8 +4,8 @@ python docs/gallery/nerf.py tiny_lego_100.npz outputs/nerf --encoder positional 
 
 The file holds images (n, h, w, 3) on black, camera-to-world poses (n, 4, 4) in OpenGL's convention, and focal (pixels).
 Every eighth view is held out. Writes <encoder>.png (held-out views above, rendered below), <encoder>.json (PSNR over
-time) and curves.png of all encoders that are there. Mildenhall et al. 2020, without directions and without a second network; points in cells that the field itself
-finds empty are left out (after Müller et al. 2022, appendix E).
+time) and curves.png of all encoders that are there. Mildenhall et al. 2020, without directions and without a second
+network; points in cells that the field itself finds empty are left out (after Müller et al. 2022, appendix E).
 """
 
 import argparse

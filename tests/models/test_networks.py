@@ -63,7 +63,7 @@ def test_siren_keeps_its_distribution_however_deep_it_is():
     """Theorem 1.8: arguments of the sines are normal with a variance near 1, and do not fade with depth.
 
     Exactly: the first sines run through whole turns, so the second arguments have variance 1; a normal argument of
-    variance v has a sine of mean square (1 - exp(-2 v)) / 2, and the next one has variance 1 - exp(-2 v): 0.8 in the end.
+    variance v has a sine of mean square (1 - exp(-2 v)) / 2, and the next has variance 1 - exp(-2 v): 0.8 in the end.
     """
     model = Siren(IdentityEncoder(2, centred=True), 1, 1024, 6, seed=0)
     for layer in list(model.network)[2::2]:  # the theorem has no biases behind the first layer
