@@ -64,7 +64,7 @@ def test_a_resumed_sweep_runs_only_what_is_missing_or_unfinished(command, tmp_pa
     assert "num_frequencies: expected a whole number" in json.loads((sweep / "1" / "failed.json").read_text())["reason"]
 
     # As a kill leaves it: run 2 in the middle, run 3 not begun.
-    (sweep / "1" / "metrics.json").unlink()
+    (sweep / "2" / "metrics.json").unlink()
     for path in sorted((sweep / "3").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     (sweep / "3").rmdir()
