@@ -106,6 +106,10 @@ class OccupancyDataset(Dataset):
         ends = placed.vertices if placement == "paper" else np.array([[0.0] * 3, [1.0] * 3])
         self._hold("triangles", torch.tensor(corners, dtype=torch.float32))
         self._hold("shares", torch.tensor(shares(corners)))
+        # What a field has outside of the shape's box is no part of the shape.
+        slack = 0 if placement == "paper" else margin / 2
+        box = np.stack([placed.vertices.min(0) - slack, placed.vertices.max(0) + slack]).clip(0, 1)
+        self.box: list[list[float]] = box.tolist()
         self._hold("bounds", torch.tensor(np.stack([ends.min(0), ends.max(0)]), dtype=torch.float32))
         generator = torch.Generator().manual_seed(SCORED_SEED)
         scored = [self.points(scored_points, near, SCORED_SIGMA, generator) for near in (1, 0)]
@@ -171,7 +175,7 @@ class OccupancyDataset(Dataset):
             "kind": "shape",
             "scale": self.placement.scale,
             "centre": list(self.placement.centre),
-            "bounds": self.bounds.tolist(),
+            "bounds": self.box,
             "resolution": self.resolution,
         }
 

@@ -29,7 +29,7 @@ def surface(
 ) -> Mesh:
     """The surface of the shape that a checkpoint's ``signal`` describes, in the unit cube; see ``extract``.
 
-    Outside the box from which its training points came, a shape is empty.
+    Outside of the box in which the shape is known to lie it is empty.
 
     Raises:
         ValueError: if there is no surface.

@@ -177,7 +177,9 @@ def test_the_description_leads_back_to_the_files_coordinates(path):
     assert description["kind"] == "shape"
     assert description["scale"] == pytest.approx(0.9 / 40, rel=1e-3)
     assert description["centre"] == pytest.approx([300, -40, 7], abs=1e-3)
-    assert description["bounds"] == [[0, 0, 0], [1, 1, 1]]
+    low, high = description["bounds"]
+    assert low == pytest.approx([0.025] * 3, abs=2e-3)  # half of the margin around a ball
+    assert high == pytest.approx([0.975] * 3, abs=2e-3)
 
 
 def test_compares_a_file_with_the_input(path, tmp_path):
