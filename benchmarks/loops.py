@@ -163,7 +163,7 @@ def assembled(overrides: list[str]):
         config = compose("fit", overrides=[*overrides, f"hydra.run.dir={folder}"], return_hydra_config=True)
         config.hydra.runtime.output_dir = folder
         HydraConfig.instance().set_config(config)
-        return assemble(config, Path(folder))
+        return assemble(config, {}, Path(folder))
 
 
 class SecondCall(Callback):
