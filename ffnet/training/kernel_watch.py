@@ -26,9 +26,9 @@ class KernelWatch(Callback):
       holds for stationary kernels, and the kernel for constant, which holds early and for wide networks.
 
     It changes nothing in the training. The start costs a forward and, for each band, a backward pass over
-    ``band_points``, an entry a forward pass and the kernel: of the default fit on two cores as much as 86 steps and, every
-    250, 7 (``python benchmarks/kernels.py watch``). Where an encoder has parameters of its own, the kernel needs Jacobians
-    and costs far more.
+    ``band_points``, an entry a forward pass and the kernel: in the default fit, on two cores, as much as 86 steps
+    and, every 250 steps, 7 (``python benchmarks/kernels.py watch``). Where an encoder has parameters of its own, the
+    kernel needs Jacobians and costs far more.
 
     Args:
         every_n_steps: the interval in optimiser steps.
