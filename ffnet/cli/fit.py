@@ -206,6 +206,7 @@ def finish(module: "Fitting", trainer: "Trainer", folder: Path, seconds: float) 
         "device": str(device),
         "precision": str(trainer.precision),
         "world_size": trainer.world_size,
+        "baselines": module.dataset.baselines(),
         "versions": _versions(),
     }
     with replacing(folder / "metrics.json") as temporary:

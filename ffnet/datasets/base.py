@@ -106,6 +106,10 @@ class Dataset(nn.Module, ABC):
         """Further figures, of the file into which a run has written its reconstruction."""
         return {}
 
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Scores of simple methods without a field, by the method's name; none unless a dataset has some."""
+        return {}
+
     def found(self) -> dict[str, Any]:
         """Arguments that a run's record shall hold as they turned out, such as an absolute path."""
         return {}

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ffnet.datasets.base import Batch, Dataset
 from ffnet.datasets.grid import bands, grid_coordinates, pixel_coordinates
+from ffnet.datasets.interpolation import Interpolation, halfway
 from ffnet.datasets.picture import MAX_PIXELS, cropped, display, read_picture, resized, to_array
 from ffnet.datasets.spectrum import octave_power
 from ffnet.metrics import psnr
@@ -115,6 +116,15 @@ class ImageDataset(Dataset):
     def scores(self, totals: Float[Tensor, "parts 2"]) -> dict[str, float]:
         mse = (totals[:, 0] / totals[:, 1]).tolist()
         return {part: psnr(error) for part, error in zip(self.parts, mse, strict=True)} | {"mse": mse[0]}
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """``psnr`` of the held-out pixels ``[1::2, 1::2]`` when they are interpolated from the training pixels."""
+        if self.split == "all":
+            return {}
+        known, held_out = self._unit(self.pixels[::2, ::2]), self._unit(self.pixels[1::2, 1::2])
+        size = (held_out.shape[0], held_out.shape[1])
+        guesses = {kind: halfway(known, size, kind).clamp(0, 1) for kind in get_args(Interpolation)}
+        return {kind: {"psnr": psnr((guess - held_out).square().mean().item())} for kind, guess in guesses.items()}
 
     def description(self) -> dict[str, Any]:
         return {
