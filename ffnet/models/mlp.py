@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ffnet.encoders import Encoder
+from ffnet.encoders import Encoder, IdentityEncoder
 from ffnet.models.base import NetworkField
-from ffnet.models.layers import check_widths, seeded
+from ffnet.models.layers import Linear, PhaseLinear, check_widths, seeded
 
 Initialization = Literal["torch", "glorot"]
 
@@ -30,9 +30,11 @@ class SkipSequential(nn.Sequential):
 
 
 def hidden_stack(
-    wide: int, hidden: int, count: int, skips: Sequence[int], activation: nn.Module | None = None
+    wide: int, hidden: int, count: int, skips: Sequence[int], activation: nn.Module | None = None, exact: bool = False
 ) -> list[nn.Module]:
     """``count`` linear maps, each with a copy of ``activation`` (ReLU if None) behind it, for a SkipSequential.
+
+    If ``exact``, the maps that get the features never round them.
 
     Raises:
         ValueError: if a skip leads to no layer behind the first.
@@ -42,7 +44,8 @@ def hidden_stack(
     layers: list[nn.Module] = []
     for number in range(count):
         given = wide if number == 0 else hidden + wide * (number in skips)
-        layers += [nn.Linear(given, hidden), copy.deepcopy(activation or nn.ReLU())]
+        kind = PhaseLinear if exact and (number == 0 or number in skips) else Linear
+        layers += [kind(given, hidden), copy.deepcopy(activation or nn.ReLU())]
     return layers
 
 
@@ -84,8 +87,10 @@ class CoordinateMLP(NetworkField):
             raise ValueError(
                 f"initialization: expected one of {', '.join(get_args(Initialization))}, got {initialization!r}"
             )
+        wide = encoder.out_features
+        exact = any(isinstance(part, IdentityEncoder) for part in encoder.modules())
         with seeded(seed):
-            layers = hidden_stack(encoder.out_features, hidden_features, hidden_layers, skips, activation)
+            layers = hidden_stack(wide, hidden_features, hidden_layers, skips, activation, exact)
             layers.append(nn.Linear(hidden_features, out_features))
             if initialization == "glorot":
                 for layer in layers:
