@@ -31,10 +31,13 @@ def jobs(folder: Path) -> list[list[str]]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     line = recorded(folder)
-    if line is None or not str(OmegaConf.load(folder / "multirun.yaml").hydra.sweeper._target_).endswith(
-        "BasicSweeper"
-    ):
+    if line is None:
         return []
+    sweeper = OmegaConf.load(folder / "multirun.yaml").hydra.sweeper
+    if not str(sweeper._target_).endswith("BasicSweeper"):
+        return []
+    # What an experiment sweeps over comes before what was given.
+    line = [*(f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()), *line]
     return BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(line), max_batch_size=None)[0]
 
 

@@ -3,13 +3,17 @@
 import csv
 import io
 import json
+import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ffnet.runs.paper import reported
 from ffnet.runs.run import Run, number
+
+PAPER = "Tancik et al. 2020"
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,9 @@ class Group:
         return statistics.fmean(figures) if figures else None
 
     def spread(self, metric: str) -> float | None:
-        """The standard deviation of a sample (n - 1 below the sum); None for fewer than two runs."""
+        """The standard deviation of a sample (n - 1 below the sum); None for fewer than two runs, or a perfect one."""
         figures = self.figures(metric)
-        return statistics.stdev(figures) if len(figures) > 1 else None
+        return statistics.stdev(figures) if len(figures) > 1 and all(map(math.isfinite, figures)) else None
 
 
 @dataclass(frozen=True)
@@ -45,16 +49,26 @@ class Table:
         metrics: the figures shown.
         groups: in the order in which they were found.
         shared: overrides that every run has alike.
+        baselines: simple methods on the same signals, each signal once.
     """
 
     keys: list[str]
     metrics: list[str]
     groups: list[Group]
     shared: dict[str, str]
+    baselines: list[Group] = field(default_factory=list)
 
     @property
     def runs(self) -> list[Run]:
         return [run for group in self.groups for run in group.runs]
+
+    @property
+    def rows(self) -> list[Group]:
+        return [*self.groups, *self.baselines]
+
+    def paper(self, group: Group) -> tuple[float, float] | None:
+        """The mean and spread that the paper reports of a row."""
+        return None if group in self.baselines else reported(self.shared | group.values)
 
 
 def varying(runs: Sequence[Run]) -> list[str]:
@@ -77,7 +91,8 @@ def tabulate(runs: Sequence[Run], over: Sequence[str] = (), metrics: Sequence[st
     """
     known = {name for run in runs for name in run.metrics}
     if unknown := [name for name in metrics or [] if name not in known]:
-        numeric = [name for name in dict.fromkeys(n for run in runs for n in run.metrics) if name != "versions"]
+        names = dict.fromkeys(name for run in runs for name in run.metrics)
+        numeric = [name for name in names if name not in ("baselines", "versions")]
         raise ValueError(f"metrics: expected some of {', '.join(numeric)}, got {unknown[0]}")
     different = varying(runs)
     keys = [key for key in different if key not in over]
@@ -86,11 +101,34 @@ def tabulate(runs: Sequence[Run], over: Sequence[str] = (), metrics: Sequence[st
         values = {key: run.overrides.get(key, "") for key in keys}
         groups.setdefault(tuple(values.values()), Group(values, [])).runs.append(run)
     shared = {key: value for key, value in runs[0].overrides.items() if key not in different}
-    return Table(keys, list(metrics or metric_names(runs)), list(groups.values()), shared)
+    simple = _baselines(runs, keys)
+    if simple and (label := _label(keys)) not in keys:
+        keys = [label, *keys]
+        for group in groups.values():
+            group.values.setdefault(label, "")
+    return Table(keys, list(metrics or metric_names(runs)), list(groups.values()), shared, simple)
+
+
+def _label(keys: Sequence[str]) -> str:
+    """The column for the names of simple methods: that of the first setting that is the fit's own."""
+    return next((key for key in keys if key != "seed" and key.partition(".")[0] != "dataset"), "method")
+
+
+def _baselines(runs: Sequence[Run], keys: Sequence[str]) -> list[Group]:
+    """Groups of the simple methods that the runs' datasets know; a signal that several runs fit counts once."""
+    found: dict[tuple[str, ...], tuple[dict[str, str], dict[tuple[str, ...], Run]]] = {}
+    for run in runs:
+        signal = {key: value for key, value in run.overrides.items() if key.partition(".")[0] == "dataset"}
+        for method, figures in run.metrics.get("baselines", {}).items():
+            values = {key: signal.get(key, "") for key in keys} | {_label(keys): method}
+            _, signals = found.setdefault(tuple(values.values()), (values, {}))
+            signals[tuple(signal.values())] = Run(run.folder, signal, "complete", figures)
+    return [Group(values, list(signals.values())) for values, signals in found.values()]
 
 
 def as_records(table: Table) -> list[dict[str, Any]]:
-    """One plain dictionary a group."""
+    """One plain dictionary a group, then one a baseline; with the paper's figures if it has some."""
+    in_paper = any(map(table.paper, table.groups))
     return [
         group.values
         | {"runs": group.count("complete"), "failed": group.count("failed")}
@@ -100,7 +138,8 @@ def as_records(table: Table) -> list[dict[str, Any]]:
             for metric in table.metrics
             for name, value in ((metric, group.mean(metric)), (f"{metric}_spread", group.spread(metric)))
         }
-        for group in table.groups
+        | (dict(zip(("paper", "paper_spread"), table.paper(group) or (None, None), strict=True)) if in_paper else {})
+        for group in table.rows
     ]
 
 
@@ -124,17 +163,20 @@ def as_csv(table: Table) -> str:
 
 def as_markdown(table: Table) -> str:
     """The groups with mean ± spread; below it, the runs without figures and why."""
-    counts = [name for name in ("failed", "unfinished") if any(record[name] for record in as_records(table))]
-    shorten = {key: _shortener([group.values[key] for group in table.groups]) for key in table.keys}
+    records = as_records(table)
+    counts = [name for name in ("failed", "unfinished") if any(record[name] for record in records)]
+    paper = [PAPER] if "paper" in records[0] else []
+    shorten = {key: _shortener([group.values[key] for group in table.rows]) for key in table.keys}
     rows = [
         [
             *(shorten[key](group.values[key]) for key in table.keys),
             *(str(record[name]) for name in ["runs", *counts]),
             *(_figure(group.mean(metric), group.spread(metric)) for metric in table.metrics),
+            *(_figure(record["paper"], record["paper_spread"]) for _ in paper),
         ]
-        for group, record in zip(table.groups, as_records(table), strict=True)
+        for group, record in zip(table.rows, records, strict=True)
     ]
-    parts = [_grid([*table.keys, "runs", *counts, *table.metrics], rows)]
+    parts = [_grid([*table.keys, "runs", *counts, *table.metrics, *paper], rows)]
     if others := [run for run in table.runs if run.state != "complete"]:
         different = varying(table.runs)
         parts.append(

@@ -1,6 +1,7 @@
 """fit, render, evaluate, resume and sweeps, as a person runs them."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -185,12 +186,13 @@ def test_a_sweep_has_a_folder_for_each_run_and_survives_a_failed_one(command, tm
 
 
 @pytest.mark.parametrize("encoder", ["identity", "positional", "gaussian"])
-@pytest.mark.parametrize("task", ["natural", "text"])
+@pytest.mark.parametrize("task", ["natural", "text", "natural_sweep", "text_sweep"])
 def test_experiments_set_the_papers_protocol(capsys, task, encoder):
     assert main(["fit", f"experiment=tancik2020/{task}", f"encoder={encoder}", "--cfg", "job", "--resolve"]) == 0
     from omegaconf import OmegaConf
 
     config = OmegaConf.create(capsys.readouterr().out)
+    task = task.removesuffix("_sweep")
     expected = {
         ("natural", "identity"): 1e-2,
         ("natural", "positional"): 1e-3,
@@ -217,6 +219,25 @@ def test_experiments_set_the_papers_protocol(capsys, task, encoder):
     if encoder == "positional":
         assert config.encoder.max_frequency == {"natural": 2**6 - 1, "text": 2**5 - 1}[task]
         assert (config.encoder.num_frequencies, config.encoder.spacing) == (128, "shifted_log")
+
+
+def test_the_papers_sweep_takes_every_mapping_and_picture(command, tmp_path):
+    for name in ("a", "b"):
+        Image.effect_noise((16, 16), 60).save(tmp_path / f"{name}.png")
+    short = ["trainer.max_steps=1", "dataset.size=16", "model.hidden_features=8", "logger=none", "~callbacks.progress"]
+    line = ["experiment=tancik2020/natural_sweep", "dataset.path=glob:*.png", *short, "hydra.sweep.dir=sweep"]
+    assert command("fit", "-m", *line)[0] == 0
+    _, out, _ = command("table", "run=sweep")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in out.splitlines()[2:8]]
+    assert [row[:2] for row in rows] == [
+        [name, "2"] for name in ("identity", "basic", "positional", "gaussian", "bilinear", "bicubic")
+    ]
+    assert [row[-1] for row in rows] == ["19.32 ± 2.5", "21.71 ± 2.7", "24.95 ± 3.7", "25.57 ± 4.2", "", ""]
+    (tmp_path / "sweep" / "7" / "metrics.json").unlink()
+    shutil.rmtree(tmp_path / "sweep" / "6")
+    code, _, _ = command("fit", "resume=sweep")
+    assert code == 0
+    assert len(list((tmp_path / "sweep").glob("*/metrics.json"))) == 8
 
 
 def test_an_encoder_of_ones_own_needs_no_change_of_ffnet(command, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ffnet.runs import exit_code, find_runs, number, tabulate, varying
 from ffnet.runs.plot import curves
+from ffnet.runs.table import as_json, as_markdown, as_records
 from tests.runs.folders import write_run, write_sweep
 
 PSNR = {("a", 0): 30.0, ("a", 1): 33.0, ("b", 0): 20.0, ("b", 1): 21.0}
@@ -170,3 +171,45 @@ def test_a_sweep_is_read_as_fit_leaves_it(command, tmp_path):
     assert [run["overrides"]["seed"] for run in found["runs"]] == ["0", "1"]
     scores = [json.loads((tmp_path / "sweep" / name / "metrics.json").read_text())["psnr"] for name in "01"]
     assert found["groups"][0]["psnr"] == pytest.approx(sum(scores) / 2)
+
+
+def held_out(folder, encoder, picture, psnr, seed=0):
+    overrides = [f"encoder={encoder}", "experiment=tancik2020/natural_sweep", f"dataset.path={picture}", f"seed={seed}"]
+    bilinear = {"a.png": 20.0, "b.png": 24.0}[picture]
+    write_run(folder, overrides, {"psnr": psnr, "baselines": {"bilinear": {"psnr": bilinear}}})
+
+
+def test_stands_beside_the_paper_and_interpolation(tmp_path):
+    for number_, (encoder, picture, psnr) in enumerate(
+        [("identity", "a.png", 19.0), ("identity", "b.png", 21.0), ("gaussian", "a.png", 25.0)]
+    ):
+        held_out(tmp_path / str(number_), encoder, picture, psnr)
+    held_out(tmp_path / "3", "gaussian", "a.png", 26.0, seed=1)
+    table = tabulate(find_runs(tmp_path), ["seed", "dataset.path"])
+    lines = as_markdown(table).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:5]]
+    assert cells[0] == ["encoder", "runs", "psnr", "Tancik et al. 2020"]
+    assert cells[2] == ["identity", "2", "20 ± 1.4", "19.32 ± 2.5"]
+    assert cells[3] == ["gaussian", "2", "25.5 ± 0.71", "25.57 ± 4.2"]
+    assert cells[4] == ["bilinear", "2", "22 ± 2.8", ""]  # each picture once
+    bilinear = json.loads(as_json(table))["groups"][-1]
+    assert (bilinear["psnr"], bilinear["paper"]) == (22.0, None)
+
+
+def test_interpolation_of_each_picture(tmp_path):
+    held_out(tmp_path / "0", "gaussian", "a.png", 25.0)
+    held_out(tmp_path / "1", "gaussian", "b.png", 26.0)
+    each = tabulate(find_runs(tmp_path))
+    assert [group.values for group in each.baselines] == [
+        {"dataset.path": "a.png", "method": "bilinear"},
+        {"dataset.path": "b.png", "method": "bilinear"},
+    ]
+    assert [row["psnr"] for row in as_records(each)] == [25.0, 26.0, 20.0, 24.0]
+    assert [row["paper"] for row in as_records(each)] == [25.57, 25.57, None, None]
+
+
+def test_a_perfect_run_has_no_spread(tmp_path):
+    for number_, psnr in enumerate((30.0, math.inf)):
+        write_run(tmp_path / str(number_), [f"seed={number_}"], {"psnr": psnr})
+    (group,) = tabulate(find_runs(tmp_path), ["seed"]).groups
+    assert (group.mean("psnr"), group.spread("psnr")) == (math.inf, None)

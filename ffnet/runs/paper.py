@@ -1,0 +1,25 @@
+"""What Tancik et al. 2020 (arXiv 2006.10739) report, to set beside what runs reach."""
+
+from collections.abc import Mapping
+
+# Mean PSNR and its standard deviation over 16 test pictures, from the stored outputs of the paper's notebooks.
+REPORTED = {
+    "natural": {
+        "identity": (19.32, 2.48),
+        "basic": (21.71, 2.72),
+        "positional": (24.95, 3.72),
+        "gaussian": (25.57, 4.19),
+    },
+    "text": {
+        "identity": (18.40, 2.34),
+        "basic": (20.48, 1.96),
+        "positional": (27.57, 3.07),
+        "gaussian": (30.47, 2.11),
+    },
+}
+
+
+def reported(overrides: Mapping[str, str]) -> tuple[float, float] | None:
+    """The paper's (mean, standard deviation) for runs with these ``overrides``; None if it has none."""
+    task = overrides.get("experiment", "").removeprefix("tancik2020/").removesuffix("_sweep")
+    return REPORTED.get(task, {}).get(overrides.get("encoder", "gaussian"))
