@@ -1,19 +1,22 @@
 """Every encoder and every network at equal parameters and steps, each tuned by the same sweep.
 
-    python benchmarks/comparison.py PICTURE... --jobs 2 --output docs/comparison.json
+    python benchmarks/comparison.py PICTURE... --jobs 2 --output docs/comparison.json --plot docs/comparison.png
 
 Half of the pixels are trained on, ``[1::2, 1::2]`` are scored. The width is what brings the network to ``PARAMETERS``.
-The rate is climbed in half decades until the best one has a worse neighbour on both sides; then the other values of
-what sets the bandwidth are tried at that rate. What counts is the mean score over the pictures.
-Rows that are in ``--output`` already are not run again.
+The rate is climbed in half decades from 3.2e-3 until the best one has a worse neighbour on both sides; then, at that
+rate, what sets the bandwidth, from its default, until two on both sides are worse; then both again. What counts is the
+mean score over the pictures.
+What is in ``--output`` already is not run again.
 """
 
 import argparse
+import bisect
 import functools
 import json
 import logging
 import multiprocessing
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -27,42 +30,57 @@ WORK = [
     *("~callbacks.evaluation", "~callbacks.pictures", "~callbacks.progress", "~callbacks.checkpoints", "logger=none"),
     "+trainer.enable_progress_bar=false",
 ]
-RATES = [10 ** (k / 2) for k in range(-10, 1)]
-FIRST = (5, 6)  # 10^-2.5 and 10^-2, where each climb begins
+RATES = [f"{10 ** (k / 2):.1e}" for k in range(-10, 1)]
+OCTAVES = "{_target_:ffnet.encoders.PositionalEncoder,in_features:1,num_frequencies:%d}"
 
-OCTAVES = "{_target_: ffnet.encoders.PositionalEncoder, in_features: 1, num_frequencies: %d}"
-
-# Name: the line, and what sets its bandwidth, the default first.
+# Name: the line; what sets its bandwidth; the values of that, in order, and the default's place among them.
 ENCODERS = {
-    "identity": ("encoder=identity", "", []),
-    "centred": ("encoder=centred", "", []),
-    "basic": ("encoder=basic", "", []),
-    "positional": ("encoder=positional", "encoder.num_frequencies", [6, 5, 7]),
+    "identity": ("encoder=identity", "", [], 0),
+    "centred": ("encoder=centred", "", [], 0),
+    "basic": ("encoder=basic", "", [], 0),
+    "positional": ("encoder=positional", "encoder.num_frequencies", [3, 4, 5, 6, 7, 8], 3),
     "composite of positional": (
         "encoder=composite",
         "encoder.encoders",
-        [f"[{OCTAVES % n}, {OCTAVES % n}]" for n in (8, 6, 7)],
+        [f"[{OCTAVES % n},{OCTAVES % n}]" for n in range(3, 10)],
+        5,
     ),
-    "Gaussian": ("encoder=gaussian encoder.num_frequencies=128", "encoder.sigma", [10, 5, 20]),
-    "Gaussian, trainable": ("encoder=trainable encoder.num_frequencies=128", "encoder.sigma", [10, 5, 20]),
+    "Gaussian": ("encoder=gaussian encoder.num_frequencies=128", "encoder.sigma", [2.5, 5, 7, 10, 14, 20, 40], 3),
+    "Gaussian, trainable": (
+        "encoder=trainable encoder.num_frequencies=128",
+        "encoder.sigma",
+        [2.5, 5, 7, 10, 14, 20, 40],
+        3,
+    ),
     "Gaussian, annealed": (
         "encoder=annealed encoder.encoder.num_frequencies=128",
         "encoder.encoder.sigma",
-        [10, 5, 20],
+        [2.5, 5, 7, 10, 14, 20, 40],
+        3,
     ),
-    "integrated": ("encoder=integrated", "encoder.variance", [1.3e-6, 5.2e-6, 2.1e-5]),
-    "triangle wave": ("encoder=triangle", "encoder.num_frequencies", [10, 7, 8]),
-    "one-blob": ("encoder=one_blob", "encoder.num_bins", [64, 32, 128]),
-    "grid": ("encoder=grid encoder.table_size=4096 model.hidden_layers=2", "encoder.max_resolution", [512, 64, 128]),
+    "integrated": (
+        "encoder=integrated",
+        "encoder.encoder.frequencies",
+        [str([2**k for k in range(n)]).replace(" ", "") for n in range(3, 10)],
+        5,
+    ),
+    "triangle wave": ("encoder=triangle", "encoder.num_frequencies", list(range(3, 12)), 7),
+    "one-blob": ("encoder=one_blob", "encoder.num_bins", [8, 16, 32, 64, 128], 3),
+    "grid": (
+        "encoder=grid encoder.table_size=4096 model.hidden_layers=2",
+        "encoder.max_resolution",
+        [32, 64, 128, 256, 512],
+        4,
+    ),
 }
 NETWORKS = {
-    "SIREN": ("model=siren", "model.first_omega", [30, 15, 60]),
-    "FINER": ("model=finer", "model.first_omega", [30, 15, 60]),
-    "Gaussian activation": ("model=gaussian", "model.activation.sigma", [0.1, 0.05, 0.2]),
-    "Gabor activation": ("model=gabor", "model.activation.scale", [10, 5, 20]),
-    "WIRE": ("model=wire", "model.scale", [10, 5, 20]),
-    "Fourier filters": ("model=fourier_filters", "model.input_scale", [256, 64, 128]),
-    "Gabor filters": ("model=gabor_filters", "model.input_scale", [256, 64, 128]),
+    "SIREN": ("model=siren", "model.first_omega", [7, 15, 30, 60, 120, 240], 2),
+    "FINER": ("model=finer", "model.first_omega", [7, 15, 30, 60, 120], 2),
+    "Gaussian activation": ("model=gaussian", "model.activation.sigma", [0.025, 0.05, 0.1, 0.2, 0.4], 2),
+    "Gabor activation": ("model=gabor", "model.activation.scale", [2.5, 5, 10, 20, 40], 2),
+    "WIRE": ("model=wire", "model.scale", [2.5, 5, 10, 20, 40], 2),
+    "Fourier filters": ("model=fourier_filters", "model.input_scale", [16, 32, 64, 128, 256, 512], 4),
+    "Gabor filters": ("model=gabor_filters", "model.input_scale", [16, 32, 64, 128, 256, 512], 4),
 }
 ROWS = ENCODERS | NETWORKS
 
@@ -71,21 +89,18 @@ def parameters(line: list[str]) -> int:
     return sum(p.numel() for p in assembled([*WORK, *line])[0].field.parameters())
 
 
-def width(line: list[str]) -> int:
+@functools.cache
+def width(*line: str) -> int:
     """The hidden width whose network comes closest to ``PARAMETERS`` from below."""
-    low, high = 2, 512
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (
-            (middle, high) if parameters([*line, f"model.hidden_features={middle}"]) <= PARAMETERS else (low, middle)
-        )
-    return low
+    return bisect.bisect_right(
+        range(1, 512), PARAMETERS, key=lambda w: parameters([*line, f"model.hidden_features={w}"])
+    )
 
 
 def scores(line: list[str], pictures: list[Path]) -> dict:
     """Mean and single PSNRs, and what was run; a run that diverges counts as 0 dB."""
-    line = [*line, f"model.hidden_features={width(line)}"]
-    held_out, fitted, seconds = [], [], []
+    line = [*line, f"model.hidden_features={width(*(word for word in line if 'optimizer' not in word))}"]
+    held_out, fitted = [], []
     for picture in pictures:
         module, trainer = assembled([*WORK, f"dataset.path={picture}", *line])
         try:
@@ -94,50 +109,82 @@ def scores(line: list[str], pictures: list[Path]) -> dict:
             held_out.append(0.0), fitted.append(0.0)
             continue
         found = evaluate(module.field, module.dataset)
-        held_out.append(found["psnr"]), fitted.append(found["psnr_train"]), seconds.append(module.seconds)
+        held_out.append(found["psnr"]), fitted.append(found["psnr_train"])
     return {
         "line": " ".join(line),
         "parameters": parameters(line),
         "psnr": statistics.fmean(held_out),
         "psnr_train": statistics.fmean(fitted),
         "each": held_out,
-        "seconds": statistics.fmean(seconds) if seconds else None,
     }
 
 
-def tune(name: str, pictures: list[Path]) -> tuple[str, list[dict]]:
-    """Everything that was tried for a row."""
+def tune(name: str, pictures: list[Path], known: dict[str, list[dict]]) -> tuple[str, list[dict]]:
+    """Everything that was tried for a row, what is known of it included."""
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)
-    line, key, values = ROWS[name]
-    fixed = line.split() + ([f"{key}={values[0]}"] if key else [])
-    tried: dict[int, dict] = {}
+    line, key, values, default = ROWS[name]
+    tried = {found["line"].rpartition(" model.hidden_features=")[0]: found for found in known.get(name, [])}
 
-    def at(rate: int) -> float:
-        if rate not in tried:
-            tried[rate] = scores([*fixed, f"optimizer.lr={RATES[rate]:.1e}"], pictures) | {"rate": RATES[rate]}
-        return tried[rate]["psnr"]
+    def at(rate: int, bandwidth: int) -> float:
+        words = [*line.split(), f"optimizer.lr={RATES[rate]}", *([f"{key}={values[bandwidth]}"] if key else [])]
+        if " ".join(words) not in tried:
+            tried[" ".join(words)] = scores(words, pictures)
+        return tried[" ".join(words)]["psnr"]
 
-    best = max(FIRST, key=at)
-    while (better := max(range(max(best - 1, 0), min(best + 2, len(RATES))), key=at)) != best:
-        best = better
-    others = [f"{key}={value}" for value in values[1:]]
-    more = [scores([*line.split(), other, f"optimizer.lr={RATES[best]:.1e}"], pictures) for other in others]
-    return name, [*tried.values(), *(found | {"rate": RATES[best]} for found in more)]
+    rate, bandwidth = RATES.index("3.2e-03"), default
+    for _ in range(2):  # the second time, the rate for the bandwidth that was found, and what that changes
+        rate = climb(rate, len(RATES), 1, functools.partial(at, bandwidth=bandwidth))
+        bandwidth = climb(bandwidth, len(values), 2, functools.partial(at, rate))
+    return name, list(tried.values())
+
+
+def climb(start: int, count: int, reach: int, at: Callable[[int], float]) -> int:
+    """The place around which none within ``reach`` is better."""
+    while (better := max(range(max(start - reach, 0), min(start + reach + 1, count)), key=at, default=start)) != start:
+        start = better
+    return start
+
+
+def as_json(results: dict[str, list[dict]]) -> str:
+    """One line for everything that was tried."""
+    rows = (
+        f"{json.dumps(name)}: [\n " + ",\n ".join(map(json.dumps, tried)) + "\n]" for name, tried in results.items()
+    )
+    return "{\n" + ",\n".join(rows) + "\n}\n"
+
+
+def best_of(tried: list[dict]) -> dict:
+    return max(tried, key=lambda found: found["psnr"])
 
 
 def as_table(results: dict[str, list[dict]], names: list[str]) -> str:
-    lines = ["| | held out | fitted | rate | parameters | training | settings |", "|---|---|---|---|---|---|---|"]
-    best = {name: max(results[name], key=lambda found: found["psnr"]) for name in names if name in results}
+    lines = ["| | held out | fitted | rate | parameters | settings |", "|---|---|---|---|---|---|"]
+    best = {name: best_of(results[name]) for name in names if name in results}
     for name, found in sorted(best.items(), key=lambda item: -item[1]["psnr"]):
-        settings = [
-            word for word in found["line"].split(" ") if not word.startswith(("optimizer.lr", "encoder.encoders"))
-        ]
+        words = found["line"].split()
+        rate = next(word for word in words if word.startswith("optimizer.lr="))
+        settings = " ".join(word for word in words if word != rate)
         lines.append(
-            f"| {name} | {found['psnr']:.2f} dB | {found['psnr_train']:.2f} dB | {found['rate']:.1e} "
-            f"| {found['parameters']:,} | {found['seconds']:.1f} s | `{' '.join(settings)}` |"
+            f"| {name} | {found['psnr']:.2f} dB | {found['psnr_train']:.2f} dB | {rate.partition('=')[2]} "
+            f"| {found['parameters']:,} | `{settings}` |"
         )
     return "\n".join(lines) + "\n"
+
+
+def plot(results: dict[str, list[dict]], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    best = sorted(((best_of(found), name) for name, found in results.items()), key=lambda pair: pair[0]["psnr"])
+    names = [f"{name} (network)" if name in NETWORKS else name for _, name in best]
+    figure = Figure(figsize=(7, 0.3 * len(best) + 1), layout="constrained")
+    axes = figure.subplots()
+    for key, label, marker in (("psnr", "held-out pixels", "o"), ("psnr_train", "training pixels", "|")):
+        axes.plot([found[key] for found, _ in best], names, marker, label=label)
+    axes.set(xlabel="PSNR in dB, mean over the pictures")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)
 
 
 if __name__ == "__main__":
@@ -146,17 +193,18 @@ if __name__ == "__main__":
     parser.add_argument("--only", nargs="+", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--output", type=Path, default=Path("comparison.json"))
+    parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
     results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
-    missing = [name for name in arguments.only if name not in results]
     with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
-        work = functools.partial(tune, pictures=[picture.absolute() for picture in arguments.pictures])
-        for name, tried in pool.imap_unordered(work, missing):
+        pictures = [picture.absolute() for picture in arguments.pictures]
+        work = functools.partial(tune, pictures=pictures, known=results)
+        for name, tried in pool.imap_unordered(work, arguments.only):
             results[name] = tried
-            best = max(tried, key=lambda found: found["psnr"])
-            print(
-                f"{name}: {best['psnr']:.2f} dB at {best['rate']:.1e}, {len(tried)} tried: {best['line']}", flush=True
-            )
-            arguments.output.write_text(json.dumps(results, indent=1) + "\n")
+            best = best_of(tried)
+            print(f"{name}: {best['psnr']:.2f} dB, {len(tried)} tried: {best['line']}", flush=True)
+            arguments.output.write_text(as_json(results))
     for title, names in (("encoders", list(ENCODERS)), ("networks", list(NETWORKS))):
         print(f"\n{title}\n\n{as_table(results, names)}")
+    if arguments.plot:
+        plot(results, arguments.plot)

@@ -88,9 +88,11 @@ def from_linears(
     Raises:
         ValueError: if a name is not there, or shapes do not fit together.
     """
-    last = state[f"{names[-1]}.weight"]
     if len(names) < 2:
         raise ValueError(f"names: expected at least two layers, got {', '.join(names)}")
+    if f"{names[-1]}.weight" not in state:
+        raise ValueError(f"state: expected an entry {names[-1]}.weight, got {', '.join(list(state)[:8])}")
+    last = state[f"{names[-1]}.weight"]
     model = CoordinateMLP(
         encoder.native(), last.shape[0], last.shape[1], len(names) - 1, activation, output_activation, skips=skips
     )

@@ -10,15 +10,10 @@ from tests.onnx import onnx_differences
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-# They take seconds to export, for their many levels; the others of their kind have every branch.
-LARGE = ("grid", "grid in 1D, hashed", "grid in 4D", "spherical harmonics")
-
 
 @pytest.mark.usefixtures("without_shape_checks")
 def test_every_encoder_gives_the_same_features_in_onnxruntime():
-    encoders = {
-        name: constructor(**arguments) for name, (constructor, arguments) in ENCODERS.items() if name not in LARGE
-    }
+    encoders = {name: constructor(**arguments) for name, (constructor, arguments) in ENCODERS.items()}
     for name, difference in onnx_differences(encoders).items():
         # onnxruntime rounds every product of B x, torch fuses it with the sum: half a unit in the last place of each.
         cycles = sum(b.abs().sum(-1).max().item() for n, b in encoders[name].state_dict().items() if n.endswith("B"))
