@@ -105,6 +105,9 @@ def test_mirror_images_share_the_first_layer(size, offset, encoder, count):
     coordinates, expected = dataset.training_batch(numbers)
     assert torch.equal(targets, expected)
     torch.testing.assert_close(table.decode(features), field(coordinates.double()), atol=1e-5, rtol=1e-5)
+    field.bfloat16()
+    values = Engine().table(field, dataset, torch.device("cpu")).decode(features.bfloat16())
+    torch.testing.assert_close(values, field(coordinates).bfloat16(), atol=0.02, rtol=0.02)
 
 
 def test_bfloat16_stays_near_float32(tmp_path):
