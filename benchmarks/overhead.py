@@ -41,13 +41,13 @@ def bare(points: int, steps: int, precision: str) -> float:
     schedule = module.make_schedule(optimizer)
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed", cache_enabled=False)
     with autocast:
-        features, targets = module.engine.table(field, dataset, torch.device("cpu"))
+        table = module.engine.table(field, dataset, torch.device("cpu"))
     start = time.perf_counter()
     for _ in range(steps):
-        numbers = torch.randint(len(features), (points,), generator=generator)
+        inputs, targets = table.batch(torch.randint(len(table.features), (points,), generator=generator))
         optimizer.zero_grad()
         with autocast:
-            loss = torch.nn.functional.mse_loss(field.decode(features[numbers]).float(), targets[numbers])
+            loss = torch.nn.functional.mse_loss(field.decode(inputs).float(), targets)
         loss.backward()
         optimizer.step()
         schedule.step()

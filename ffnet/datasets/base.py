@@ -32,6 +32,7 @@ class Dataset(nn.Module, ABC):
             without has ``sample``.
         training_grid: sizes of the regular grid that the training points form, slowest first as they are numbered;
             None if they do not.
+        whole: whether every batch is all training points, in order.
         parts: names of the sets of points that are scored apart.
     """
 
@@ -40,6 +41,7 @@ class Dataset(nn.Module, ABC):
     batch_points: int
     training_points: int | None
     training_grid: tuple[int, ...] | None = None
+    whole: bool = False
     parts: tuple[str, ...]
 
     def sample(self, generator: torch.Generator) -> Batch:

@@ -72,7 +72,7 @@ class ImageDataset(Dataset):
         self.parts = ("psnr",) if split == "all" else ("psnr", "psnr_rest", "psnr_train")
         self.register_buffer("pixels", torch.tensor(pixels), persistent=False)
         self.train_size = (len(range(0, self.height, self.stride)), len(range(0, self.width, self.stride)))
-        self.batch_size = batch_size
+        self.batch_size, self.whole = batch_size, batch_size is None
         self.training_points, self.training_grid = self.train_size[0] * self.train_size[1], self.train_size
         self.batch_points = batch_size or self.training_points
 

@@ -9,7 +9,7 @@ from ffnet.encoders.annealed import AnnealedEncoder
 from ffnet.encoders.base import Encoder
 from ffnet.encoders.blob import OneBlobEncoder, one_blob
 from ffnet.encoders.composite import CompositeEncoder
-from ffnet.encoders.fourier import project, sincos
+from ffnet.encoders.fourier import Sinusoids, project, sincos
 from ffnet.encoders.gaussian import GaussianEncoder, gaussian_frequencies
 from ffnet.encoders.grid import GridEncoder
 from ffnet.encoders.harmonics import SphericalHarmonicsEncoder, spherical_harmonics
@@ -30,6 +30,7 @@ __all__ = [
     "IntegratedEncoder",
     "OneBlobEncoder",
     "PositionalEncoder",
+    "Sinusoids",
     "SphericalHarmonicsEncoder",
     "TriangleWaveEncoder",
     "conventions",

@@ -1,10 +1,13 @@
-"""Fourier features as pure functions (Tancik et al. 2020, arXiv 2006.10739, eq. 5)."""
+"""Fourier features (Tancik et al. 2020, arXiv 2006.10739, eq. 5)."""
 
 import math
+from abc import abstractmethod
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from ffnet.encoders.base import Encoder
 
 
 def sincos(cycles: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch 2*m"]:
@@ -29,3 +32,18 @@ def project(coordinates: Float[Tensor, "*batch d"], frequencies: Float[Tensor, "
     for axis in range(1, frequencies.shape[1]):
         cycles = torch.addcmul(cycles, coordinates[..., axis : axis + 1], frequencies[:, axis])
     return cycles
+
+
+class Sinusoids(Encoder):
+    """``scale [sin(2 pi c), cos(2 pi c)]`` of phases c that are linear in the coordinates."""
+
+    scale = 1.0
+    extra_features = 0  # a subclass's own, beside the sines and cosines
+
+    @abstractmethod
+    def cycles(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch m"]:
+        """Phases in cycles."""
+
+    def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
+        features = sincos(self.cycles(coordinates)).to(coordinates.dtype)
+        return features if self.scale == 1 else self.scale * features

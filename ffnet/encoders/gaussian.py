@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ffnet.encoders.base import Encoder, positive, positive_integer, ranks
-from ffnet.encoders.fourier import project, sincos
+from ffnet.encoders.base import positive, positive_integer, ranks
+from ffnet.encoders.fourier import Sinusoids, project
 
 
 def gaussian_frequencies(count: int, sigmas: Sequence[float], seed: int) -> Float[Tensor, "count d"]:
@@ -17,7 +17,7 @@ def gaussian_frequencies(count: int, sigmas: Sequence[float], seed: int) -> Floa
     return normal * torch.tensor(sigmas, dtype=torch.float64, device="cpu")
 
 
-class GaussianEncoder(Encoder):
+class GaussianEncoder(Sinusoids):
     """``gamma(x) = [sin(2 pi B x), cos(2 pi B x)]`` with ``B_ij ~ N(0, sigma_j^2)`` in cycles per unit.
 
     B is drawn from a generator seeded with ``seed``: neither torch's global generator nor the device changes
@@ -66,9 +66,8 @@ class GaussianEncoder(Encoder):
         else:
             self.register_buffer("B", B)
 
-    def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
-        features = sincos(project(coordinates, self.B)).to(coordinates.dtype)
-        return features if self.scale == 1 else self.scale * features
+    def cycles(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch m"]:
+        return project(coordinates, self.B)
 
     def levels(self) -> Int[Tensor, "k"]:
         return ranks(self.B.detach().norm(dim=1).cpu()).repeat(2)

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ffnet.encoders.base import Encoder, positive, positive_integer
-from ffnet.encoders.fourier import sincos
+from ffnet.encoders.base import positive, positive_integer
+from ffnet.encoders.fourier import Sinusoids
 
 Spacing = Literal["log", "linear", "shifted_log"]
 
@@ -18,7 +18,7 @@ def log_frequencies(count: int, lowest: float, highest: float) -> Float[Tensor, 
     return torch.exp2(torch.linspace(math.log2(lowest), math.log2(highest), count, dtype=torch.float64))
 
 
-class PositionalEncoder(Encoder):
+class PositionalEncoder(Sinusoids):
     """``gamma(x) = [sin(2 pi f_k x_i), cos(2 pi f_k x_i)]``, k outermost within each block: ``f_0 x_0, f_0 x_1,
     ..., f_1 x_0, ...``.
 
@@ -68,7 +68,7 @@ class PositionalEncoder(Encoder):
                 f"max_frequency: expected at least min_frequency, which is {min_frequency}, got {max_frequency}"
             )
         super().__init__(in_features, in_features * (2 * num_frequencies + include_input))
-        self.include_input = include_input
+        self.include_input, self.extra_features = include_input, in_features * include_input
         self.scale = (in_features * num_frequencies) ** -0.5 if normalize else 1.0
         if spacing == "shifted_log":
             frequencies = log_frequencies(num_frequencies, 1, max_frequency + 1) - 1
@@ -81,11 +81,11 @@ class PositionalEncoder(Encoder):
             raise ValueError(f"num_frequencies: the highest of {num_frequencies} is beyond {frequencies.dtype}")
         self.register_buffer("frequencies", frequencies)
 
+    def cycles(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch m"]:
+        return (coordinates.unsqueeze(-2) * self.frequencies.unsqueeze(-1)).flatten(-2)
+
     def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
-        cycles = (coordinates.unsqueeze(-2) * self.frequencies.unsqueeze(-1)).flatten(-2)
-        features = sincos(cycles).to(coordinates.dtype)
-        if self.scale != 1:
-            features = self.scale * features
+        features = super().encode(coordinates)
         return torch.cat([coordinates, features], dim=-1) if self.include_input else features
 
     def levels(self) -> Int[Tensor, "k"]:

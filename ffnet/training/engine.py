@@ -8,8 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ffnet.datasets import Batch, Dataset
+from ffnet.datasets import Dataset
 from ffnet.models import Field
+from ffnet.training.table import Table, images, tabulated
 
 log = logging.getLogger(__name__)
 
@@ -57,26 +58,21 @@ class Engine:
         return function if self.compile is None else _Compiled(function, self.compile)
 
     @torch.no_grad()
-    def table(self, field: Field, dataset: Dataset, device: torch.device) -> Batch | None:
-        """All training points, with their features in place of coordinates; None if they change or do not fit.
+    @torch.no_grad()
+    def table(self, field: Field, dataset: Dataset, device: torch.device) -> Table | None:
+        """All training points, with their features computed; None if they change or do not fit.
 
         The features have the type in which the network multiplies, which is autocast's where it is on, so that
         no step has to round them again.
         """
-        count, width = dataset.training_points, field.encoder.out_features
-        if count is None or not field.fixed_features:
+        if dataset.training_points is None or not field.fixed_features:
             return None
+        rows, width = dataset.training_points // images(field, dataset), field.encoder.out_features
         autocast = torch.is_autocast_enabled(device.type) and not field.exact_features
         dtype = torch.get_autocast_dtype(device.type) if autocast else next(field.parameters()).dtype
-        if count * width * dtype.itemsize > self.feature_megabytes * 2**20:
+        if rows * width * dtype.itemsize > self.feature_megabytes * 2**20:
             return None
-        features = torch.empty(count, width, dtype=dtype, device=device)
-        targets = torch.empty(count, dataset.out_features, device=device)
-        for start in range(0, count, CPU_BLOCK):
-            rows = slice(start, min(start + CPU_BLOCK, count))
-            batch = dataset.training_batch(torch.arange(rows.start, rows.stop, device=device))
-            features[rows], targets[rows] = field.encoder(batch.coordinates), batch.targets
-        return Batch(features, targets)
+        return tabulated(field, dataset, dtype, device)
 
 
 class _Compiled:

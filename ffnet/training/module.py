@@ -18,6 +18,7 @@ from ffnet.memory import keep_freed_memory
 from ffnet.models import Field
 from ffnet.training.engine import Engine
 from ffnet.training.processes import share
+from ffnet.training.table import Table
 
 # A call of Lightning's loop takes about a millisecond, whatever it does; a call of this length makes that
 # negligible, and a progress bar or a key press is still answered at once.
@@ -82,7 +83,7 @@ class Fitting(LightningModule):
         self.loss_steps = 0
         self.last_loss = math.nan
         self.last_statistics: Tensor | None = None  # of the last batch, summed
-        self.table: Batch | None = None
+        self.table: Table | None = None
         self.scored: tuple[int, dict[str, float]] | None = None  # step and scores of the last evaluation
         self._generator_state: Tensor | None = None
 
@@ -131,7 +132,7 @@ class Fitting(LightningModule):
         with self.trainer.precision_plugin.forward_context():
             self.table = self.engine.table(self.field, self.dataset, self.device)
         # The field's call, not the field: as an attribute it would be a second module with the same weights.
-        self.function = self.engine.compiled(self.field.__call__ if self.table is None else self.field.decode)
+        self.function = self.engine.compiled(self.field.__call__ if self.table is None else self.table.decode)
 
     def on_fit_end(self) -> None:
         self.table = None
@@ -168,7 +169,9 @@ class Fitting(LightningModule):
 
         With features in place of coordinates if there is a table.
         """
-        mine = share(self.dataset.batch_points, self.trainer.global_rank, self.trainer.world_size)
+        images = 1 if self.table is None else self.table.images
+        mine = share(self.dataset.batch_points // images, self.trainer.global_rank, self.trainer.world_size)
+        block = max(1, block // images)
         ranges = [(start, min(start + block, mine.stop)) for start in range(mine.start, mine.stop, block)]
         if self.dataset.training_points is None:
             batch = self.dataset.sample(self.generator)
@@ -178,7 +181,7 @@ class Fitting(LightningModule):
         for start, end in ranges:
             if self.table is not None:
                 rows = slice(start, end) if numbers is None else numbers[start:end]
-                yield Batch(self.table.coordinates[rows], self.table.targets[rows])
+                yield self.table.batch(rows)
             else:
                 every = torch.arange(start, end, device=self.device) if numbers is None else numbers[start:end]
                 yield self.dataset.training_batch(every)
@@ -191,7 +194,9 @@ class Fitting(LightningModule):
         points = self.dataset.batch_points
         done, total = [], torch.zeros((), device=self.device)
         for inputs, targets in self._blocks(self.engine.block(points, self.device)):
-            prediction = self.dataset.observe(self.function, inputs).float()
+            # The points of a table are observed where they lie.
+            observed = self.function(inputs) if self.table else self.dataset.observe(self.function, inputs)
+            prediction = observed.float()
             loss = self.loss(prediction, targets)
             if len(targets) < points:  # the batch's mean is the blocks' means, weighted
                 loss = loss * (len(targets) / points)

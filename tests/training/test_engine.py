@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ffnet.datasets import ImageDataset
-from ffnet.encoders import GaussianEncoder, GridEncoder
+from ffnet.encoders import GaussianEncoder, GridEncoder, IdentityEncoder, PositionalEncoder
 from ffnet.models import CoordinateMLP
 from ffnet.training import Engine, Fitting, automatic_precision
 from tests.training.helpers import trainer, weights
@@ -67,17 +67,47 @@ def test_losses_agree_with_the_plain_loop_step_by_step(tmp_path, block, megabyte
 
 
 def test_features_are_computed_once_only_if_they_cannot_change_and_fit(tmp_path):
-    dataset, cpu = ImageDataset(size=64), torch.device("cpu")
+    dataset, cpu = ImageDataset(size=64, batch_size=100), torch.device("cpu")
     fixed = CoordinateMLP(GaussianEncoder(2, 128), 3)
     table = Engine().table(fixed, dataset, cpu)
     everything = dataset.training_batch(torch.arange(64 * 64))
-    torch.testing.assert_close(table.coordinates, fixed.encoder(everything.coordinates))
-    assert torch.equal(table.targets, everything.targets)
+    batch = table.batch(slice(None))
+    torch.testing.assert_close(batch.coordinates, fixed.encoder(everything.coordinates))
+    assert torch.equal(batch.targets, everything.targets)
     assert Engine(feature_megabytes=4).table(fixed, dataset, cpu) is not None  # 64 * 64 * 256 * 4 bytes, exactly
     assert Engine(feature_megabytes=3).table(fixed, dataset, cpu) is None
     assert Engine().table(CoordinateMLP(GridEncoder(2), 3), dataset, cpu) is None
     with torch.autocast("cpu", torch.bfloat16):
-        assert Engine().table(fixed, dataset, cpu).coordinates.dtype == torch.bfloat16
+        assert Engine().table(fixed, dataset, cpu).features.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("size", [(8, 6), (5, 6), (5, 7)])
+@pytest.mark.parametrize("offset", [0.0, 0.5])
+@pytest.mark.parametrize(
+    ("encoder", "count"),
+    [
+        (GaussianEncoder(2, 16, sigma=3.0, normalize=True), 2),
+        (PositionalEncoder(2, 3), 2),
+        (PositionalEncoder(2, 3, include_input=True), 1),
+        (IdentityEncoder(2), 1),
+    ],
+)
+def test_mirror_images_share_the_first_layer(size, offset, encoder, count):
+    """In float64 against the field at the points themselves; a grid with a point at its centre has no pairs."""
+    dataset = ImageDataset(size=size, offset=offset)
+    field = CoordinateMLP(encoder, 3, 8, 2, seed=0).double()
+    table = Engine().table(field, dataset, torch.device("cpu"))
+    assert table.images == (1 if size == (5, 7) else count)
+    features, targets = table.batch(slice(3, 9))
+    numbers = torch.arange(3, 9)
+    if table.images == 2:
+        numbers = torch.cat([numbers, size[0] * size[1] - 1 - numbers])
+    coordinates, expected = dataset.training_batch(numbers)
+    assert torch.equal(targets, expected)
+    torch.testing.assert_close(table.decode(features), field(coordinates.double()), atol=1e-5, rtol=1e-5)
+    field.bfloat16()
+    values = Engine().table(field, dataset, torch.device("cpu")).decode(features.bfloat16())
+    torch.testing.assert_close(values, field(coordinates).bfloat16(), atol=0.02, rtol=0.02)
 
 
 def test_bfloat16_stays_near_float32(tmp_path):

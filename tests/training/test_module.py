@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.loggers import CSVLogger
 
-from ffnet.training import Evaluation, Fitting, HalfMSELoss, NonFiniteLoss, Scalars, evaluate
+from ffnet.training import Engine, Evaluation, Fitting, HalfMSELoss, NonFiniteLoss, Scalars, evaluate
 from ffnet.training import module as module_file
 from tests.training.helpers import SIGNALS, STEPS, checkpoints, fitting, loss_of, picture, trainer, weights
 
@@ -34,6 +34,8 @@ class Steps(Callback):
 )
 def test_is_the_plain_loop_bit_for_bit(tmp_path, signal, batch_size):
     module = fitting(signal, batch_size=batch_size)
+    if batch_size is None:  # a table would take mirror images together, which rounds otherwise
+        module.engine = Engine(feature_megabytes=0)
     trainer(tmp_path).fit(module)
 
     plain = fitting(signal, batch_size=batch_size)
