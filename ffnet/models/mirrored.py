@@ -50,4 +50,4 @@ class Mirrored:
         of_even = of_sines * self.sin + of_cosines * self.cos
         odd = linear(sines, of_odd.to(sines.dtype))
         even = linear(cosines, of_even.to(sines.dtype), self.first.bias)
-        return self.rest(torch.cat([even + odd, even - odd]))
+        return torch.cat([self.rest(even + odd), self.rest(even - odd)])
