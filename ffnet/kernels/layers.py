@@ -31,8 +31,8 @@ def layers(model: nn.Module, x: Float[Tensor, "n d"]) -> list[Layer] | None:
     """What each linear layer of ``model`` does at the points ``x``; None if there is more to the model than that.
 
     It holds for any module, with skip connections or not, that acts on each point alone, whose trainable parameters
-    all belong to ``nn.Linear`` layers, each applied once. Whether it does is tried on the first points, by comparing
-    a gradient.
+    all belong to ``nn.Linear`` layers or their like, each applied once. Whether it does is tried on the first points,
+    by comparing a gradient.
     """
     probe = _record(model, x[:8])
     return None if probe is None or not _complete(model, *probe) else _signals(*_recorded(model, x))
@@ -49,7 +49,7 @@ def _recorded(model: nn.Module, x: Tensor) -> tuple[Tensor, _Record]:
 
 def _record(model: nn.Module, x: Tensor) -> tuple[Tensor, _Record] | None:
     """The model's outputs (n, c), and each trainable linear layer with its input and its result."""
-    linear = [m for m in model.modules() if type(m).forward is nn.Linear.forward and _trained(m)]
+    linear = [m for m in model.modules() if isinstance(m, nn.Linear) and _trained(m)]
     record: _Record = []
 
     def note(layer: Any, arguments: tuple[Tensor, ...], result: Tensor) -> None:

@@ -5,8 +5,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from ffnet.encoders import GaussianEncoder, GridEncoder, PositionalEncoder
-from ffnet.models import CoordinateMLP
+from ffnet.encoders import GaussianEncoder, GridEncoder, IdentityEncoder, PositionalEncoder
+from ffnet.models import CoordinateMLP, Siren
 
 
 class Sine(nn.Module):
@@ -57,6 +57,13 @@ class Scaled(nn.Module):
         return self.scale * torch.tanh(self.layer(x))
 
 
+class Halved(nn.Linear):
+    """Its result is no longer the weight times the input."""
+
+    def forward(self, input):
+        return super().forward(input) / 2
+
+
 def mlp(*widths, activation=nn.ReLU):
     modules = [m for a, b in pairwise(widths) for m in (nn.Linear(a, b), activation())]
     return nn.Sequential(*modules[:-1])
@@ -79,9 +86,12 @@ LAYERED = {
     "gaussian encoder, sigmoid": lambda: CoordinateMLP(
         GaussianEncoder(2, 32, 5.0), 3, 16, 2, output_activation=nn.Sigmoid()
     ),
+    "no encoding": lambda: CoordinateMLP(IdentityEncoder(2), 2, 16, 2),
+    "ffnet's siren": lambda: Siren(IdentityEncoder(2, centred=True), 2, 16, 2),
     "positional encoder": lambda: CoordinateMLP(PositionalEncoder(2, 4, include_input=True), 1, 16, 1),
 }
 OTHERS = {
+    "linear layer of another kind": lambda: nn.Sequential(Halved(2, 8), nn.Tanh(), nn.Linear(8, 2)),
     "layer used twice": Tied,
     "weight used elsewhere": Borrowed,
     "free parameter": Scaled,
