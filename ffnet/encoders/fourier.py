@@ -25,12 +25,13 @@ def project(coordinates: Float[Tensor, "*batch d"], frequencies: Float[Tensor, "
     """Phases ``B x`` in cycles, for frequencies B in cycles per unit.
 
     Written as a sum of products, not as a matrix product, which autocast and
-    ``torch.set_float32_matmul_precision`` would carry out in bfloat16 or TF32.
+    ``torch.set_float32_matmul_precision`` would carry out in bfloat16 or TF32; and each product rounded on its own,
+    not fused with the sum, so that a program exported to ONNX has the same phases.
     """
     frequencies = frequencies.to(torch.promote_types(coordinates.dtype, frequencies.dtype))
     cycles = coordinates[..., :1] * frequencies[:, 0]
     for axis in range(1, frequencies.shape[1]):
-        cycles = torch.addcmul(cycles, coordinates[..., axis : axis + 1], frequencies[:, axis])
+        cycles = cycles + coordinates[..., axis : axis + 1] * frequencies[:, axis]
     return cycles
 
 
