@@ -25,8 +25,8 @@ from PIL import Image
 from ffnet.training import evaluate
 
 RECIPES = {
-    "adam": ["trainer.max_steps=1000", "dataset.batch_size=8192", "optimizer.lr=8e-3"],
-    "quality": ["recipe=quality", "trainer.max_steps=1000"],
+    "adam": ["trainer.max_steps=2000", "dataset.batch_size=8192", "optimizer.lr=8e-3"],
+    "quality": ["recipe=quality"],
     "fast": ["recipe=fast"],
 }
 Curve = list[tuple[float, float]]
