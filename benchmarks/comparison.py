@@ -2,7 +2,8 @@
 
     python benchmarks/comparison.py PICTURE... --jobs 2 --output docs/comparison.json --plot docs/comparison.png
 
-Half of the pixels are trained on, ``[1::2, 1::2]`` are scored. The width is what brings the network to ``PARAMETERS``.
+A quarter of the pixels, ``[::2, ::2]``, is trained on, and ``[1::2, 1::2]`` are scored. The width is what brings the
+network to ``PARAMETERS``.
 The rate is climbed in half decades from 3.2e-3 until the best one has a worse neighbour on both sides; then, at that
 rate, what sets the bandwidth, from its default, until two on both sides are worse; then both again. What counts is the
 mean score over the pictures.
