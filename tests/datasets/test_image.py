@@ -154,3 +154,18 @@ def test_the_bundled_picture_is_found():
     dataset = ImageDataset()
     assert min(dataset.height, dataset.width) >= 256
     assert dataset.out_features == 3
+
+
+@pytest.mark.parametrize("size", [(8, 10), (9, 11)])
+@pytest.mark.parametrize("band", [1, 7, 10**6])
+def test_interpolated_pixels_are_scored_in_bands_of_any_size(monkeypatch, size, band):
+    """Bilinear against the mean of the four diagonal neighbours, of the two or the one that there are at the border."""
+    monkeypatch.setattr("ffnet.datasets.image.BAND", band)
+    dataset = ImageDataset(size=size, split="half")
+    pixels = np.pad(dataset.pixels.double().numpy() / 255, ((0, 2), (0, 2), (0, 0)))
+    errors = []
+    for y in range(1, size[0], 2):
+        for x in range(1, size[1], 2):
+            around = [pixels[b, a] for b in (y - 1, y + 1) for a in (x - 1, x + 1) if b < size[0] and a < size[1]]
+            errors.append((np.mean(around, axis=0) - pixels[y, x]) ** 2)
+    assert dataset.baselines()["bilinear"]["psnr"] == pytest.approx(-10 * np.log10(np.mean(errors)), abs=1e-4)
