@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 Task = Callable[[DictConfig], None]
 
-# Hydra's own switch for people who want to see where an error came from.
-TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") not in (None, "", "0")
+# Hydra's own switch for people who want to see where an error came from, and what they set it to: every command turns
+# it on for itself, and the processes of a sweep or of several devices inherit that.
+FULL_ERROR, ASKED = "HYDRA_FULL_ERROR", "FFNET_FULL_ERROR"
+TRACEBACK = os.environ.get(ASKED, os.environ.get(FULL_ERROR, "")) not in ("", "0")
 
 
 class BadInput(Exception):
@@ -102,9 +104,8 @@ def run(command: str, task: Task, argv: Sequence[str], prepare: Callable[[Sequen
             codes.append(_report(command, error, exit_code(error)))
 
     application = hydra.main(version_base="1.3", config_path=str(resource("conf")), config_name=command)(watched)
-    # HYDRA_FULL_ERROR makes Hydra hand its exceptions on, instead of printing them and exiting with 1.
-    full = {"HYDRA_FULL_ERROR": "1"}
-    with mock.patch.dict(os.environ, full):
+    # It makes Hydra hand its exceptions on, instead of printing them and exiting with 1.
+    with mock.patch.dict(os.environ, {FULL_ERROR: "1", ASKED: str(int(TRACEBACK))}):
         try:
             with mock.patch.object(sys, "argv", ["ffnet", *prepare(argv)]), _one_line_usage(command):
                 application()

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ffnet.cli.app import TRACEBACK, BadInput, RunFailed, Stopped, Told, exit_code, explain
+from ffnet.cli.app import BadInput, RunFailed, Stopped, Told, exit_code, explain
 
 # How long the other processes may take to end by themselves once one has failed.
 GRACE_SECONDS = 5.0
@@ -92,7 +92,7 @@ def environments(ranks: int, nodes: int) -> Iterator[dict[str, str]]:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     for local in range(ranks):
-        env = dict(os.environ) | {ALONE: str(os.getpid()), "HYDRA_FULL_ERROR": str(int(TRACEBACK))}
+        env = dict(os.environ) | {ALONE: str(os.getpid())}
         if ranks * nodes > 1:
             if nodes == 1:
                 env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}

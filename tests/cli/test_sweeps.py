@@ -125,8 +125,9 @@ def test_several_runs_at_a_time_and_one_that_is_killed(tmp_path):
             victim = next((pid for pid, words in commands() if f'hydra.run.dir="{sweep / "1"}"' in words), None)
             time.sleep(0.01)
         os.kill(victim, signal.SIGKILL)
-        out, _ = process.communicate(timeout=250)
+        out, err = process.communicate(timeout=250)
     assert process.returncode == 2
+    assert [line.split(":")[0] for line in err.splitlines()] == ["ffnet fit"] * 3  # one line each, no traceback
     assert states(sweep) == {"0": "complete", "1": "failed", "2": "failed", "3": "failed"}
     assert "4 runs: 1 complete, 3 failed" in out
     assert find_runs(sweep)[1].reason == "process 0 was killed by SIGKILL"
