@@ -158,7 +158,8 @@ def explain(error: BaseException) -> str:
         group, _, option = missing[1].rpartition("/")
         options = sorted(place.stem for place in (resource("conf") / group).glob("*.yaml"))
         if group in ("hydra/launcher", "hydra/sweeper"):
-            return f"there is no {group} {option!r}; pip install 'ffnet[sweep]' brings joblib, submitit and optuna"
+            brought = "pip install 'ffnet[sweep]' brings joblib, submitit and optuna, 'ffnet[ray]' ray"
+            return f"there is no {group} {option!r}; {brought}"
         known = f"expected one of {', '.join(options)}" if options else "see --help for what there is"
         return f"there is no {group} {option!r}; {known}"
     if isinstance(error, OverrideParseException):

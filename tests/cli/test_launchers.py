@@ -9,10 +9,17 @@ from ffnet.runs import find_runs
 from tests.conftest import SMALL
 
 
-def test_submitits_local_executor(command, tmp_path):
-    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+@pytest.mark.parametrize(
+    ("plugin", "launcher", "setting"),
+    [
+        ("hydra_submitit_launcher", "submitit_local", "hydra.launcher.timeout_min=5"),
+        ("hydra_ray_launcher", "ray", "+hydra.launcher.ray.init.num_cpus=1"),
+    ],
+)
+def test_on_this_machine(command, tmp_path, plugin, launcher, setting):
+    pytest.importorskip(f"hydra_plugins.{plugin}")
     line = [*SMALL, "seed=3", "logger=none", "hydra.sweep.dir=sweep"]
-    code, out, _ = command("fit", "-m", *line, "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5")
+    code, out, _ = command("fit", "-m", *line, f"hydra/launcher={launcher}", setting)
     assert code == 0, out
     assert [run.state for run in find_runs(tmp_path / "sweep")] == ["complete"]
 
