@@ -107,7 +107,7 @@ def run(command: str, task: Task, argv: Sequence[str], prepare: Callable[[Sequen
     # It makes Hydra hand its exceptions on, instead of printing them and exiting with 1.
     with mock.patch.dict(os.environ, {FULL_ERROR: "1", ASKED: str(int(TRACEBACK))}):
         try:
-            with mock.patch.object(sys, "argv", ["ffnet", *prepare(argv)]), _one_line_usage(command):
+            with mock.patch.object(sys, "argv", ["ffnet", *prepare(argv)]), _parsing(command):
                 application()
         except Stopped as stop:
             codes.append(_report(command, stop, stop.exit_code))
@@ -136,13 +136,14 @@ def _report(command: str, error: BaseException, code: int) -> int:
 
 
 @contextlib.contextmanager
-def _one_line_usage(command: str) -> Iterator[None]:
-    """Argparse answers an unknown flag with its whole usage; here it answers with one line."""
+def _parsing(command: str) -> Iterator[None]:
+    """Flags may stand anywhere among the overrides, and an unknown one is answered with one line, not a whole usage."""
 
     def complain(_: argparse.ArgumentParser, message: str) -> None:
         raise BadInput(f"{message}; see ffnet {command} --help")
 
-    with mock.patch.object(argparse.ArgumentParser, "error", complain):
+    parser = argparse.ArgumentParser
+    with mock.patch.multiple(parser, error=complain, parse_args=parser.parse_intermixed_args):
         yield
 
 

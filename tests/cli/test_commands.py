@@ -255,7 +255,7 @@ def test_an_encoder_of_ones_own_needs_no_change_of_ffnet(command, tmp_path, monk
     (tmp_path / "conf" / "encoder" / "squares.yaml").write_text("_target_: mine.Squares\npower: 3\n")
     monkeypatch.syspath_prepend(tmp_path)
     small = [o for o in SMALL if not o.startswith("encoder")]
-    code, out, err = command("fit", "--config-dir", "conf", *small, "encoder=squares", "hydra.run.dir=run")
+    code, out, err = command("fit", *small, "--config-dir", "conf", "encoder=squares", "hydra.run.dir=run")
     assert (code, err) == (0, ""), (out, err)
     assert command("render", "checkpoint=run")[0] == 2
     assert command("render", "checkpoint=run", "trust=[mine.Squares]")[0] == 0
