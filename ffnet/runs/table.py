@@ -202,9 +202,11 @@ FORMATS: dict[str, Callable[[Table], str]] = {"markdown": as_markdown, "csv": as
 
 
 def _figure(mean: float | None, spread: float | None) -> str:
+    """Four digits of the mean, and as many decimals of the spread, so that a column's figures are alike."""
     if mean is None:
         return ""
-    return f"{mean:.4g}" if spread is None else f"{mean:.4g} ± {spread:.2g}"
+    text = f"{mean:#.4g}".rstrip(".")
+    return text if spread is None else f"{text} ± {spread:.{len(text.partition('.')[2])}f}"
 
 
 def _grid(head: list[str], rows: list[list[str]]) -> str:

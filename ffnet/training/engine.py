@@ -58,7 +58,6 @@ class Engine:
         return function if self.compile is None else _Compiled(function, self.compile)
 
     @torch.no_grad()
-    @torch.no_grad()
     def table(self, field: Field, dataset: Dataset, device: torch.device) -> Table | None:
         """All training points, with their features computed; None if they change or do not fit.
 

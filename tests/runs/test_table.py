@@ -102,8 +102,8 @@ def test_markdown_shows_every_run_that_has_no_figures(command, sweep):
     assert (code, err) == (0, "")
     cells = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in out.splitlines() if "|" in line]
     assert cells[0] == ["encoder", "runs", "failed", "unfinished", "psnr"]
-    assert cells[2] == ["a", "2", "1", "0", "31.5 ± 2.1"]
-    assert cells[3] == ["b", "2", "0", "1", "20.5 ± 0.71"]
+    assert cells[2] == ["a", "2", "1", "0", "31.50 ± 2.12"]
+    assert cells[3] == ["b", "2", "0", "1", "20.50 ± 0.71"]
     assert cells[6] == [str(sweep / "2"), "failed", "encoder=a seed=2", r"sigma: expected a \| b"]
     assert cells[7][:3] == [str(sweep / "5"), "unfinished", "encoder=b seed=2"]
     assert out.endswith("In every run: trainer.max_steps=20\n")
@@ -189,9 +189,9 @@ def test_stands_beside_the_paper_and_interpolation(tmp_path):
     lines = as_markdown(table).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:5]]
     assert cells[0] == ["encoder", "runs", "psnr", "Tancik et al. 2020"]
-    assert cells[2] == ["identity", "2", "20 ± 1.4", "19.32 ± 2.5"]
-    assert cells[3] == ["gaussian", "2", "25.5 ± 0.71", "25.57 ± 4.2"]
-    assert cells[4] == ["bilinear", "2", "22 ± 2.8", ""]  # each picture once
+    assert cells[2] == ["identity", "2", "20.00 ± 1.41", "19.32 ± 2.48"]
+    assert cells[3] == ["gaussian", "2", "25.50 ± 0.71", "25.57 ± 4.19"]
+    assert cells[4] == ["bilinear", "2", "22.00 ± 2.83", ""]  # each picture once
     bilinear = json.loads(as_json(table))["groups"][-1]
     assert (bilinear["psnr"], bilinear["paper"]) == (22.0, None)
 
