@@ -5,9 +5,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 
 from ffnet.training.module import Fitting
+from ffnet.training.periodic import Periodic
 
 
 class Interrupted(BaseException):  # like KeyboardInterrupt, not an error that ``except Exception`` may swallow
@@ -24,7 +25,7 @@ class Interrupted(BaseException):  # like KeyboardInterrupt, not an error that `
         self.step = step
 
 
-class Checkpoints(Callback):
+class Checkpoints(Periodic):
     """Keeps ``folder/last.ckpt``: written at the start, at every interval, at the end, on Ctrl-C and SIGTERM.
 
     The signals are answered between two optimiser steps, never within one, so what is saved can be resumed to
@@ -32,45 +33,41 @@ class Checkpoints(Callback):
 
     Args:
         folder: where the checkpoint lies.
-        every_n_steps: the interval in optimiser steps; what a kill (SIGKILL, power) can lose at most.
+        every_n_steps: the interval in optimiser steps, what a kill (SIGKILL, power) can lose at most; None saves at the
+            start, at the end and when asked to stop.
     """
 
-    def __init__(self, folder: str | Path, every_n_steps: int = 500) -> None:
-        if every_n_steps < 1:
-            raise ValueError(f"every_n_steps: expected at least 1, got {every_n_steps}")
+    def __init__(self, folder: str | Path, every_n_steps: int | None = 500) -> None:
+        super().__init__(every_n_steps)
         self.path = Path(folder) / "last.ckpt"
-        self.every_n_steps = every_n_steps
         self.saved_step = -1
         self.asked: int | None = None
         self.handlers: dict[int, Any] = {}
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        assert isinstance(pl_module, Fitting)
-        pl_module.stop_at(self.every_n_steps)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Here, since Lightning puts up its own handler for SIGTERM shortly before.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self.handlers[number] = signal.signal(number, self._ask)
-        self.save(trainer)
+        assert isinstance(pl_module, Fitting)
+        self.act(trainer, pl_module)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         assert isinstance(pl_module, Fitting)
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         # Of several processes one alone may have been asked, and all must stop at the same step.
         asked = trainer.strategy.reduce_boolean_decision(self.asked is not None, all=False)
-        if pl_module.due(self.every_n_steps) or asked:
-            self.save(trainer)
         if asked:
+            self.act(trainer, pl_module)
             raise Interrupted(self.asked or signal.SIGTERM, pl_module.step)
 
-    def save(self, trainer: Trainer) -> None:
+    def act(self, trainer: Trainer, module: Fitting) -> None:
         """Writes the checkpoint, unless this very step has been written."""
-        if trainer.global_step != self.saved_step:
+        if module.step != self.saved_step:
             trainer.save_checkpoint(self.path)
-            self.saved_step = trainer.global_step
+            self.saved_step = module.step
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._stop_listening()

@@ -1,14 +1,14 @@
 """Scores over all points, pooled."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Trainer
 from torch import Tensor
 
 from ffnet.datasets import Dataset
 from ffnet.training.module import Fitting
+from ffnet.training.periodic import Periodic
 
 # The activations of so many points are some 100 MB for the paper's network.
 CHUNK_POINTS = 16384
@@ -44,7 +44,7 @@ def evaluate(
     return dataset.scores(pool(totals))
 
 
-class Evaluation(Callback):
+class Evaluation(Periodic):
     """Logs ``val/<score>`` at every interval and at the end.
 
     Args:
@@ -53,28 +53,16 @@ class Evaluation(Callback):
     """
 
     def __init__(self, every_n_steps: int | None = 250, points: int = CHUNK_POINTS) -> None:
-        if every_n_steps is not None and every_n_steps < 1:
-            raise ValueError(f"every_n_steps: expected at least 1, or null, got {every_n_steps}")
+        super().__init__(every_n_steps)
         if points < 1:
             raise ValueError(f"points: expected at least 1, got {points}")
-        self.every_n_steps = every_n_steps
         self.points = points
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        assert isinstance(pl_module, Fitting)
-        if self.every_n_steps is not None:
-            pl_module.stop_at(self.every_n_steps)
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        assert isinstance(pl_module, Fitting)
-        if not pl_module.due(self.every_n_steps):
-            return
+    def act(self, trainer: Trainer, module: Fitting) -> None:
         place = (trainer.global_rank, trainer.world_size)
-        scores = evaluate(pl_module.field, pl_module.dataset, self.points, *place, pl_module.pooled)
-        pl_module.scored = (pl_module.step, scores)
+        scores = evaluate(module.field, module.dataset, self.points, *place, module.pooled)
+        module.scored = (module.step, scores)
         named = {f"val/{name}": value for name, value in scores.items()}
         trainer.callback_metrics.update({name: torch.tensor(value) for name, value in named.items()})
         for logger in trainer.loggers:
-            logger.log_metrics(named, step=pl_module.step)
+            logger.log_metrics(named, step=module.step)

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from ffnet.kernels import effective_rank, eigenvalues, empirical_ntk_trace
 from ffnet.training.bands import Bands, shared_out
 from ffnet.training.module import Fitting
+from ffnet.training.periodic import Periodic
 
 
-class KernelWatch(Callback):
+class KernelWatch(Periodic):
     """Logs at the start, at every interval and at the end, of the network's kernel at some training points (the mean
     over outputs, divided by the number of points, which makes eigenvalues independent of it):
 
@@ -31,27 +32,25 @@ class KernelWatch(Callback):
     kernel needs Jacobians and costs far more.
 
     Args:
-        every_n_steps: the interval in optimiser steps.
+        every_n_steps: the interval in optimiser steps; None logs at the start and at the end.
         points: training points on which the kernel is computed.
         leading: how many eigenvalues are logged.
         band_points: points of the grid on which the error is split into bands.
     """
 
-    def __init__(self, every_n_steps: int = 250, points: int = 256, leading: int = 5, band_points: int = 16384) -> None:
-        for name, value in (("every_n_steps", every_n_steps), ("leading", leading), ("band_points", band_points)):
+    def __init__(
+        self, every_n_steps: int | None = 250, points: int = 256, leading: int = 5, band_points: int = 16384
+    ) -> None:
+        super().__init__(every_n_steps)
+        for name, value in (("leading", leading), ("band_points", band_points)):
             if value < 1:
                 raise ValueError(f"{name}: expected at least 1, got {value}")
         if points < max(2, leading):
             raise ValueError(f"points: expected at least 2 and at least `leading`, which is {leading}, got {points}")
-        self.every_n_steps = every_n_steps
         self.points = points
         self.leading = leading
         self.band_points = band_points
         self.start: dict[str, Tensor] = {}  # the kernel, and the bands' errors and rates, as they were at step 0
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        assert isinstance(pl_module, Fitting)
-        pl_module.stop_at(self.every_n_steps)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Fitting)
@@ -63,21 +62,14 @@ class KernelWatch(Callback):
             if self.bands is not None:
                 squares = self.bands.mean_squares(self.bands.error(field))
                 self.start |= {"squares": squares.cpu(), "rates": self.bands.rates(field).cpu()}
-            self.log_now(trainer, pl_module)
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        assert isinstance(pl_module, Fitting)
-        if pl_module.due(self.every_n_steps):
-            self.log_now(trainer, pl_module)
+            self.act(trainer, pl_module)
 
     def kernel(self, module: Fitting) -> Tensor:
         """(n, n), in float64 on the processor."""
         kernel = empirical_ntk_trace(module.field, self.x).double().cpu()
         return kernel / (module.dataset.out_features * len(kernel))
 
-    def log_now(self, trainer: Trainer, module: Fitting) -> None:
+    def act(self, trainer: Trainer, module: Fitting) -> None:
         kernel, start = self.kernel(module), self.start["kernel"]
         values = eigenvalues(kernel)
         scalars = {f"kernel/eigenvalue_{i + 1}": values[i].item() for i in range(min(self.leading, len(values)))}

@@ -1,14 +1,13 @@
 """Pictures and spectra in TensorBoard."""
 
-from typing import Any
-
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from ffnet.training.module import Fitting
+from ffnet.training.periodic import Periodic
 
 
-class Pictures(Callback):
+class Pictures(Periodic):
     """Logs at every interval and at the end:
 
     - ``view/<name>``: the dataset's ``views`` of the field;
@@ -21,33 +20,23 @@ class Pictures(Callback):
     """
 
     def __init__(self, every_n_steps: int | None = 500, max_side: int = 512, spectrum_side: int | None = 256) -> None:
-        if every_n_steps is not None and every_n_steps < 1:
-            raise ValueError(f"every_n_steps: expected at least 1, or null, got {every_n_steps}")
+        super().__init__(every_n_steps)
         if max_side < 1:
             raise ValueError(f"max_side: expected at least 1 pixel, got {max_side}")
         if spectrum_side is not None and spectrum_side < 4:
             raise ValueError(f"spectrum_side: expected at least 4 pixels, or null, got {spectrum_side}")
-        self.every_n_steps = every_n_steps
         self.max_side = max_side
         self.spectrum_side = spectrum_side
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        assert isinstance(pl_module, Fitting)
-        if self.every_n_steps is not None:
-            pl_module.stop_at(self.every_n_steps)
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        assert isinstance(pl_module, Fitting)
+    def act(self, trainer: Trainer, module: Fitting) -> None:
         loggers = trainer.loggers if trainer.is_global_zero else []
         boards = [logger for logger in loggers if isinstance(logger, TensorBoardLogger)]
-        if not boards or not pl_module.due(self.every_n_steps):
+        if not boards:
             return
-        for name, view in pl_module.dataset.views(pl_module.field, self.max_side).items():
+        for name, view in module.dataset.views(module.field, self.max_side).items():
             for board in boards:
-                board.experiment.add_image(f"view/{name}", view, pl_module.step, dataformats="HWC")
+                board.experiment.add_image(f"view/{name}", view, module.step, dataformats="HWC")
         if self.spectrum_side is not None:
-            missing = pl_module.dataset.missing(pl_module.field, self.spectrum_side)
+            missing = module.dataset.missing(module.field, self.spectrum_side)
             for board in boards:
-                board.log_metrics({f"missing/{octave}": share for octave, share in missing.items()}, pl_module.step)
+                board.log_metrics({f"missing/{octave}": share for octave, share in missing.items()}, module.step)
