@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ffnet.encoders import Encoder
 from ffnet.encoders.base import FullPrecision, positive
 from ffnet.models.base import NetworkField
-from ffnet.models.layers import Linear, PhaseLinear, check_widths, seeded, uniform_
+from ffnet.models.layers import Linear, PhaseLinear, ValueLinear, check_widths, seeded, uniform_
 
 
 class FourierFilter(nn.Module):
@@ -53,7 +53,7 @@ class FilterStack(nn.Module):
         super().__init__()
         self.filters = nn.ModuleList(filters)
         self.linears = nn.ModuleList(Linear(hidden_features, hidden_features) for _ in filters[1:])
-        self.last = Linear(hidden_features, out_features)
+        self.last = ValueLinear(hidden_features, out_features)
         for layer in (*self.linears, self.last):
             uniform_(layer.weight, 1 / math.sqrt(hidden_features))
 

@@ -43,6 +43,22 @@ class Linear(nn.Linear):
         return super().forward(input)
 
 
+def unrounded(values: Float[Tensor, "*batch c"]) -> Float[Tensor, "*batch c"]:
+    """A field's values in float32 where autocast is on, for what comes behind them.
+
+    In bfloat16 a sigmoid is 1 from 6.3 on, where no gradient passes: of a picture that is nearly all white, a field
+    would learn the white and then nothing more.
+    """
+    return values.float() if torch.is_autocast_enabled(values.device.type) else values
+
+
+class ValueLinear(Linear):
+    """The linear map to a field's values: multiplied as the others, and not rounded any further."""
+
+    def forward(self, input: Float[Tensor, "*batch i"]) -> Float[Tensor, "*batch o"]:
+        return unrounded(super().forward(input))
+
+
 class PhaseLinear(FullPrecision, Linear):
     """A linear map whose values are large phases: carried out in float32 or better whatever surrounds it.
 

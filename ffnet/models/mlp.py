@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ffnet.encoders import Encoder, IdentityEncoder
 from ffnet.models.base import NetworkField
-from ffnet.models.layers import Linear, PhaseLinear, check_widths, seeded
+from ffnet.models.layers import Linear, PhaseLinear, ValueLinear, check_widths, seeded
 
 Initialization = Literal["torch", "glorot"]
 
@@ -91,7 +91,7 @@ class CoordinateMLP(NetworkField):
         exact = any(isinstance(part, IdentityEncoder) for part in encoder.modules())
         with seeded(seed):
             layers = hidden_stack(wide, hidden_features, hidden_layers, skips, activation, exact)
-            layers.append(nn.Linear(hidden_features, out_features))
+            layers.append(ValueLinear(hidden_features, out_features))
             if initialization == "glorot":
                 for layer in layers:
                     glorot_(layer)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ffnet.encoders import CompositeEncoder, Encoder
 from ffnet.encoders.base import positive_integer
 from ffnet.models.base import NetworkField
-from ffnet.models.layers import Linear, seeded
+from ffnet.models.layers import Linear, ValueLinear, seeded
 from ffnet.models.mlp import SkipSequential, hidden_stack
 
 
@@ -20,10 +20,10 @@ class RadianceNetwork(nn.Module):
         super().__init__()
         self.position = position
         self.trunk = SkipSequential(*hidden_stack(position, hidden, layers, skips), skips=[2 * n for n in skips])
-        self.density = Linear(hidden, 1)
+        self.density = ValueLinear(hidden, 1)
         self.feature = Linear(hidden, hidden)
         self.view = Linear(hidden + direction, hidden // 2)
-        self.colour = Linear(hidden // 2, 3)
+        self.colour = ValueLinear(hidden // 2, 3)
 
     def forward(self, features: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch 4"]:
         position, direction = features.split([self.position, features.shape[-1] - self.position], dim=-1)

@@ -10,7 +10,7 @@ from ffnet.encoders import Encoder
 from ffnet.encoders.base import positive
 from ffnet.models.activations import Sine, VariableSine
 from ffnet.models.base import NetworkField
-from ffnet.models.layers import Linear, PhaseLinear, check_widths, seeded, uniform_
+from ffnet.models.layers import Linear, PhaseLinear, ValueLinear, check_widths, seeded, uniform_
 
 
 def sines(
@@ -22,8 +22,9 @@ def sines(
     have variance 1, and with depth it settles at 0.8. Biases start as torch's do, U(+-1 / sqrt(fan_in)).
     """
     layers: list[nn.Module] = []
-    for number, (wide, next_) in enumerate(pairwise(widths)):
-        layer = (Linear if number else PhaseLinear)(wide, next_)
+    kinds = [PhaseLinear, *[Linear] * (len(widths) - 3), ValueLinear]
+    for number, (kind, (wide, next_)) in enumerate(zip(kinds, pairwise(widths), strict=True)):
+        layer = kind(wide, next_)
         uniform_(layer.weight, math.sqrt(6 / wide) / hidden_omega if number else 1 / wide)
         layers += [layer, *activations[number : number + 1]]
     return nn.Sequential(*layers, *([] if output is None else [copy.deepcopy(output)]))

@@ -12,7 +12,7 @@ from ffnet.encoders import Encoder
 from ffnet.encoders.base import positive
 from ffnet.models.activations import complex_gabor
 from ffnet.models.base import NetworkField
-from ffnet.models.layers import PhaseLinear, check_widths, seeded, uniform_
+from ffnet.models.layers import PhaseLinear, check_widths, seeded, uniform_, unrounded
 
 
 class ComplexLinear(nn.Module):
@@ -53,7 +53,7 @@ class RealPart(nn.Module):
     """The first half of the features."""
 
     def forward(self, z: Float[Tensor, "*batch i"]) -> Float[Tensor, "*batch o"]:
-        return z.chunk(2, dim=-1)[0]
+        return unrounded(z.chunk(2, dim=-1)[0])
 
 
 class Wire(NetworkField):

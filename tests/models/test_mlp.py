@@ -74,3 +74,17 @@ def test_autocast_does_not_round_coordinates(skips):
         with torch.autocast("cpu", torch.bfloat16):
             error = model(x).float() - exact
     assert error.std() < 0.1 * exact.std()
+
+
+def test_under_autocast_a_sigmoid_passes_gradients_where_bfloat16_has_1():
+    model = CoordinateMLP(IdentityEncoder(2), 1, 8, 1, output_activation=torch.nn.Sigmoid(), seed=0)
+    with torch.no_grad():
+        model.network[-2].bias.fill_(9.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        values = model(torch.rand(5, 2))
+    values.sum().backward()
+    sigmoid = values.detach().double()
+    torch.testing.assert_close(
+        model.network[-2].bias.grad.double(), (sigmoid * (1 - sigmoid)).sum(0), rtol=1e-2, atol=0
+    )
+    assert (values < 1).all()
