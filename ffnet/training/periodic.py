@@ -1,5 +1,6 @@
 """What happens every so many steps."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -7,7 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from ffnet.training.module import Fitting
 
 
-class Periodic(Callback):
+class Periodic(Callback, ABC):
     """Does something, ``act``, at every interval and at the end.
 
     Args:
@@ -22,8 +23,9 @@ class Periodic(Callback):
             raise ValueError(f"every_n_steps: expected at least 1, or null, got {every_n_steps}")
         self.every_n_steps = every_n_steps
 
+    @abstractmethod
     def act(self, trainer: Trainer, module: Fitting) -> None:
-        raise NotImplementedError
+        """What happens after such a step."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         assert isinstance(pl_module, Fitting)
