@@ -28,6 +28,7 @@ from ffnet.training import NonFiniteLoss, evaluate
 PARAMETERS = 66_000
 WORK = [
     *("dataset.size=256", "dataset.split=half", "dataset.batch_size=2048", "trainer.max_steps=600"),
+    "++model.start=null",  # every field from what its own rule draws
     *("~callbacks.evaluation", "~callbacks.pictures", "~callbacks.progress", "~callbacks.checkpoints", "logger=none"),
     "+trainer.enable_progress_bar=false",
 ]

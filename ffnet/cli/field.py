@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def field_settings(config: DictConfig, dataset: "Dataset") -> dict[str, Any]:
-    """``config.model`` as plain values, with the dataset's number of coordinates and values.
+    """``config.model`` as plain values, with the dataset's numbers of coordinates and values, and its mean to start at.
 
     Around other encoders an encoder says how many coordinates it takes; so the number goes to the innermost one. One
     made of several (``encoders``) has its numbers in its settings.
@@ -22,6 +22,8 @@ def field_settings(config: DictConfig, dataset: "Dataset") -> dict[str, Any]:
     if "encoders" not in innermost:
         innermost["in_features"] = dataset.in_features
     settings["out_features"] = dataset.out_features
+    if settings.get("start") == "mean":
+        settings["start"] = dataset.mean()
     return settings
 
 

@@ -72,6 +72,10 @@ class Dataset(nn.Module, ABC):
         rows = _one_of_each_stretch(count, len(drawn) * self.batch_points, seed).to(device)
         return Batch(*(torch.cat(parts)[rows] for parts in zip(*drawn, strict=True)))
 
+    def mean(self) -> list[float] | None:
+        """The training points' mean value, for a field to start from; None unless a dataset knows it."""
+        return None
+
     def observe(self, field: Callable[[Tensor], Tensor], coordinates: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
         """What an instrument would read of ``field``. Here the field's values; a projection would integrate."""
         return field(coordinates)

@@ -97,6 +97,13 @@ class ImageDataset(Dataset):
     def _unit(self, pixels: Tensor) -> Tensor:
         return pixels.to(torch.float32) / torch.iinfo(pixels.dtype).max
 
+    def mean(self) -> list[float]:
+        """The training pixels' mean colour; in bands, so that large pictures have no float copy."""
+        pixels = self.pixels[:: self.stride, :: self.stride]
+        rows = bands(*self.train_size, BAND)
+        sums = [self._unit(pixels[band.start : band.stop]).double().sum((0, 1)) for band in rows]
+        return (torch.stack(sums).sum(0) / self.training_points).tolist()
+
     def evaluation(self, points: int) -> Iterator[tuple[Batch, Int[Tensor, "n"]]]:
         size, device = (self.height, self.width), self.pixels.device
         for rows in bands(self.height, self.width, points):

@@ -63,11 +63,14 @@ class CoordinateMLP(NetworkField):
             biases, as in the code of Tancik et al. 2020.
         skips: hidden layers, counted from 0, that get the features again, in front of what they get (NeRF's 8
             layers: ``[5]``; Mildenhall et al. 2020, figure 7).
+        start: what the untrained field has everywhere, but for what its last weights add: the last bias is what
+            ``output_activation`` makes these values of (values of a Sigmoid are kept 1/100 away from 0 and 1). None
+            leaves that bias as ``initialization`` has it.
         seed: of the initial weights; None takes torch's global generator, as torch.nn.Linear does.
 
     Raises:
-        ValueError: if a size is not a whole number of at least 1, the initialization is unknown, or a skip leads
-            to no hidden layer behind the first.
+        ValueError: if a size is not a whole number of at least 1, the initialization is unknown, ``start`` does
+            not fit, or a skip leads to no hidden layer behind the first.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class CoordinateMLP(NetworkField):
         output_activation: nn.Module | None = None,
         initialization: Initialization = "torch",
         skips: Sequence[int] = (),
+        start: Sequence[float] | None = None,
         seed: int | None = None,
     ) -> None:
         check_widths(out_features, hidden_features, hidden_layers)
@@ -95,11 +99,31 @@ class CoordinateMLP(NetworkField):
             if initialization == "glorot":
                 for layer in layers:
                     glorot_(layer)
+        if start is not None:
+            start_at_(layers[-1], start, output_activation)
         if output_activation is not None:
             layers.append(copy.deepcopy(output_activation))
         # Of two modules a layer, the linear map is the first.
         network = SkipSequential(*layers, skips=[2 * n for n in skips]) if skips else nn.Sequential(*layers)
         super().__init__(encoder, out_features, network)
+
+
+def start_at_(layer: nn.Module, values: Sequence[float], activation: nn.Module | None) -> None:
+    """Sets the bias of ``layer``, in place, so that it and the ``activation`` behind it begin at ``values``.
+
+    Raises:
+        ValueError: if there is not a number for each bias, or the activation is neither a Sigmoid nor None.
+    """
+    assert isinstance(layer, nn.Linear)
+    if len(values) != layer.out_features or not all(isinstance(value, int | float) for value in values):
+        raise ValueError(f"start: expected a number for each of {layer.out_features} values, got {values!r}")
+    if not isinstance(activation, nn.Sigmoid | None):
+        raise ValueError(
+            f"start: behind {type(activation).__name__} none is known; start=null leaves the bias as it is"
+        )
+    at = torch.tensor(values, dtype=layer.bias.dtype)
+    with torch.no_grad():
+        layer.bias.copy_(at if activation is None else at.logit(eps=0.01))
 
 
 def glorot_(layer: nn.Module) -> None:

@@ -1,7 +1,11 @@
 """Every model and encoder that conf/ names, through ffnet fit and back from its checkpoint."""
 
+import json
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import ffnet
 from ffnet.resources import resource
@@ -18,6 +22,29 @@ def test_fits_and_comes_back(command, tmp_path, choice):
     code, out, err = command("fit", *TINY, choice, "hydra.run.dir=run")
     assert (code, err) == (0, ""), (out, err)
     assert ffnet.load("run")(torch.rand(5, 2)).shape == (5, 3)
+
+
+def test_a_field_of_a_picture_starts_at_its_mean_colour_unless_told_otherwise(command, tmp_path):
+    picture = Image.new("RGB", (16, 16), (255, 51, 102))
+    picture.save(tmp_path / "plain.png")
+    for index, told in enumerate(([], ["model.start=null"], ["model.start=[0.5,0.5,0.5]"])):
+        line = ("fit", *TINY, "dataset.path=plain.png", "optimizer.lr=1e-20", *told, f"hydra.run.dir={index}")
+        assert command(*line)[0] == 0
+    with torch.no_grad():
+        started, drawn, middle = (ffnet.load(str(index)).network[-2].bias.sigmoid() for index in range(3))
+    torch.testing.assert_close(started, torch.tensor([0.99, 0.2, 0.4]))
+    torch.testing.assert_close(middle, torch.full((3,), 0.5))
+    assert not torch.isclose(drawn, started, atol=0.01).any()
+
+
+def test_what_is_nearly_white_is_learnt(command, tmp_path):
+    """From a bias near 0, the first steps drive a sigmoid to its end, where little is learnt: 17 dB."""
+    pixels = np.full((64, 64), 255, np.uint8)
+    pixels[8:56:8, 4:60] = np.random.default_rng(0).integers(2, size=(6, 56)) * 255
+    Image.fromarray(pixels).save(tmp_path / "page.png")
+    line = ["dataset.path=page.png", "trainer.max_steps=150", "trainer.accelerator=cpu", "hydra.run.dir=run"]
+    assert command("fit", *line, "dataset.batch_size=512")[0] == 0
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["psnr"] > 0
 
 
 def test_networks_of_phases_take_the_coordinates_themselves_unless_told_otherwise(command):

@@ -150,6 +150,17 @@ def test_pixels_keep_their_type_and_stay_out_of_checkpoints(path):
     assert dataset.state_dict() == {}
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("band", [1, 7, 10**6])
+def test_its_mean_is_that_of_the_training_pixels(monkeypatch, tmp_path, dtype, band):
+    monkeypatch.setattr("ffnet.datasets.image.BAND", band)
+    pixels = np.random.default_rng(0).integers(np.iinfo(dtype).max, size=(7, 4)).astype(dtype)
+    Image.fromarray(pixels).save(tmp_path / "grey.png")
+    full = np.iinfo(dtype).max
+    for split, trained in {"all": pixels, "half": pixels[::2, ::2]}.items():
+        assert ImageDataset(tmp_path / "grey.png", split=split).mean() == pytest.approx([trained.mean() / full])
+
+
 def test_the_bundled_picture_is_found():
     dataset = ImageDataset()
     assert min(dataset.height, dataset.width) >= 256

@@ -48,6 +48,19 @@ def test_layers_do_not_share_an_activation():
     assert sum(isinstance(layer, nn.PReLU) for layer in model.network) == 2
 
 
+@pytest.mark.parametrize("activation", [None, nn.Sigmoid()])
+def test_starts_where_it_is_told_to(activation):
+    model = CoordinateMLP(IdentityEncoder(2), 2, 8, 1, output_activation=activation, start=[0.8, 0.3])
+    nn.init.zeros_(model.network[2].weight)
+    torch.testing.assert_close(model(torch.rand(5, 2)), torch.tensor([0.8, 0.3]).expand(5, 2))
+
+
+def test_no_sigmoid_starts_at_its_end():
+    model = CoordinateMLP(IdentityEncoder(2), 2, 8, 1, output_activation=nn.Sigmoid(), start=[0, 1])
+    nn.init.zeros_(model.network[2].weight)
+    torch.testing.assert_close(model(torch.rand(2)), torch.tensor([0.01, 0.99]))
+
+
 @pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -56,6 +69,9 @@ def test_layers_do_not_share_an_activation():
         ({"hidden_features": -3}, "hidden_features: expected"),
         ({"out_features": 0}, "out_features: expected"),
         ({"initialization": "random"}, "initialization: expected one of torch, glorot"),
+        ({"start": [0.5, 0.5]}, r"start: expected a number for each of 1 values, got \[0.5, 0.5\]"),
+        ({"start": "x"}, "start: expected a number for each of 1 values, got 'x'"),
+        ({"start": [0.5], "output_activation": nn.Tanh()}, "start: none is known behind Tanh"),
     ],
 )
 def test_arguments_are_checked(arguments, message):
