@@ -28,7 +28,6 @@ from ffnet.training import NonFiniteLoss, evaluate
 PARAMETERS = 66_000
 WORK = [
     *("dataset.size=256", "dataset.split=half", "dataset.batch_size=2048", "trainer.max_steps=600"),
-    "++model.start=null",  # every field from what its own rule draws
     *("~callbacks.evaluation", "~callbacks.pictures", "~callbacks.progress", "~callbacks.checkpoints", "logger=none"),
     "+trainer.enable_progress_bar=false",
 ]
@@ -87,8 +86,14 @@ NETWORKS = {
 ROWS = ENCODERS | NETWORKS
 
 
+def overrides(line: list[str]) -> list[str]:
+    """The work and a line; the MLP, too, begins with what its own rule draws."""
+    other = any(word.startswith("model=") for word in line)
+    return [*WORK, *([] if other else ["model.start=null"]), *line]
+
+
 def parameters(line: list[str]) -> int:
-    return sum(p.numel() for p in assembled([*WORK, *line])[0].field.parameters())
+    return sum(p.numel() for p in assembled(overrides(line))[0].field.parameters())
 
 
 @functools.cache
@@ -104,7 +109,7 @@ def scores(line: list[str], pictures: list[Path]) -> dict:
     line = [*line, f"model.hidden_features={width(*(word for word in line if 'optimizer' not in word))}"]
     held_out, fitted = [], []
     for picture in pictures:
-        module, trainer = assembled([*WORK, f"dataset.path={picture}", *line])
+        module, trainer = assembled([*overrides(line), f"dataset.path={picture}"])
         try:
             trainer.fit(module)
         except NonFiniteLoss:

@@ -38,13 +38,14 @@ def test_a_field_of_a_picture_starts_at_its_mean_colour_unless_told_otherwise(co
 
 
 def test_what_is_nearly_white_is_learnt(command, tmp_path):
-    """From a bias near 0, the first steps drive a sigmoid to its end, where little is learnt: 17 dB."""
+    """One grey for all of it is at 14.3 dB. So is a field whose bias starts near 0: the first steps drive its sigmoid
+    to the end, where little is learnt."""
     pixels = np.full((64, 64), 255, np.uint8)
     pixels[8:56:8, 4:60] = np.random.default_rng(0).integers(2, size=(6, 56)) * 255
     Image.fromarray(pixels).save(tmp_path / "page.png")
     line = ["dataset.path=page.png", "trainer.max_steps=150", "trainer.accelerator=cpu", "hydra.run.dir=run"]
     assert command("fit", *line, "dataset.batch_size=512")[0] == 0
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["psnr"] > 0
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["psnr"] > 20
 
 
 def test_networks_of_phases_take_the_coordinates_themselves_unless_told_otherwise(command):

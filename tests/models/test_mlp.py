@@ -71,7 +71,7 @@ def test_no_sigmoid_starts_at_its_end():
         ({"initialization": "random"}, "initialization: expected one of torch, glorot"),
         ({"start": [0.5, 0.5]}, r"start: expected a number for each of 1 values, got \[0.5, 0.5\]"),
         ({"start": "x"}, "start: expected a number for each of 1 values, got 'x'"),
-        ({"start": [0.5], "output_activation": nn.Tanh()}, "start: none is known behind Tanh"),
+        ({"start": [0.5], "output_activation": nn.Tanh()}, "start: behind Tanh none is known"),
     ],
 )
 def test_arguments_are_checked(arguments, message):
