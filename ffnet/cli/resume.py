@@ -24,7 +24,11 @@ def remaining(config: DictConfig, overrides: list[str], folder: Path) -> list[st
     rest = [override for override in overrides if not override.startswith("resume=")]
     if config.resume is None:
         return rest
-    return [*(override for override in rest if override.startswith(CHANGEABLE)), f"resume={quoted(str(folder))}"]
+    return [*filter(_changeable, rest), f"resume={quoted(str(folder))}"]
+
+
+def _changeable(override: str) -> bool:
+    return override.lstrip("+").startswith(CHANGEABLE)
 
 
 def _steps(folder: Path) -> int:
@@ -56,9 +60,9 @@ def resumed(config: DictConfig, overrides: list[str]) -> tuple[Path, DictConfig,
     checkpoint.refuse_unknown(settings, known, str(path))
     kept = OmegaConf.create(settings)
     for override in overrides:
-        if not override.startswith(CHANGEABLE):
+        if not _changeable(override):
             raise ValueError(f"{override}: a resumed run keeps its settings; only trainer.* and callbacks.* can change")
-        key = override.split("=")[0]
+        key = override.lstrip("+").split("=")[0]
         if not key.startswith(("hydra.", "hydra/")):
             OmegaConf.update(kept, key, OmegaConf.select(config, key))
     return path.absolute(), kept, contents.get("overrides", {}) | runs.settings(overrides)

@@ -150,6 +150,13 @@ def test_resume_goes_on_to_more_steps_in_the_same_folder(command, fitted):
     assert metrics(fitted)["steps"] == 35
 
 
+def test_resume_takes_a_callback_that_the_run_did_not_have(command, fitted):
+    added = "+callbacks.early._target_=lightning.pytorch.callbacks.EarlyStopping", "+callbacks.early.monitor=none"
+    code, _, err = command("fit", f"resume={fitted}", "trainer.max_steps=25", *added)
+    assert code == 1
+    assert "conditioned on metric `none`" in err  # so it was there
+
+
 @pytest.mark.parametrize("override", ["encoder=identity", "seed=3", "encoder.num_frequencies=9", "+dataset.path=x.png"])
 def test_resume_refuses_to_change_what_is_fitted(command, fitted, override):
     code, _, err = command("fit", f"resume={fitted}", override)
