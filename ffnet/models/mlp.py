@@ -108,20 +108,21 @@ class CoordinateMLP(NetworkField):
         super().__init__(encoder, out_features, network)
 
 
-def start_at_(layer: nn.Module, values: Sequence[float], activation: nn.Module | None) -> None:
+def start_at_(layer: nn.Module, values: object, activation: nn.Module | None) -> None:
     """Sets the bias of ``layer``, in place, so that it and the ``activation`` behind it begin at ``values``.
 
     Raises:
         ValueError: if there is not a number for each bias, or the activation is neither a Sigmoid nor None.
     """
     assert isinstance(layer, nn.Linear)
-    if len(values) != layer.out_features or not all(isinstance(value, int | float) for value in values):
+    numbers = list(values) if isinstance(values, Sequence) else []
+    if len(numbers) != layer.out_features or not all(isinstance(number, int | float) for number in numbers):
         raise ValueError(f"start: expected a number for each of {layer.out_features} values, got {values!r}")
     if not isinstance(activation, nn.Sigmoid | None):
         raise ValueError(
             f"start: behind {type(activation).__name__} none is known; start=null leaves the bias as it is"
         )
-    at = torch.tensor(values, dtype=layer.bias.dtype)
+    at = torch.tensor(numbers, dtype=layer.bias.dtype)
     with torch.no_grad():
         layer.bias.copy_(at if activation is None else at.logit(eps=0.01))
 

@@ -70,6 +70,7 @@ def test_no_sigmoid_starts_at_its_end():
         ({"out_features": 0}, "out_features: expected"),
         ({"initialization": "random"}, "initialization: expected one of torch, glorot"),
         ({"start": [0.5, 0.5]}, r"start: expected a number for each of 1 values, got \[0.5, 0.5\]"),
+        ({"start": 0.5}, "start: expected a number for each of 1 values, got 0.5"),
         ({"start": "x"}, "start: expected a number for each of 1 values, got 'x'"),
         ({"start": [0.5], "output_activation": nn.Tanh()}, "start: behind Tanh none is known"),
     ],
