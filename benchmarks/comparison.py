@@ -23,12 +23,13 @@ from pathlib import Path
 import torch
 from loops import assembled
 
-from ffnet.training import NonFiniteLoss, evaluate
+from ffnet.fitting import evaluate
+from ffnet.training import NonFiniteLoss
 
 PARAMETERS = 66_000
 WORK = [
     *("dataset.size=256", "dataset.split=half", "dataset.batch_size=2048", "trainer.max_steps=600"),
-    *("~callbacks.evaluation", "~callbacks.pictures", "~callbacks.progress", "~callbacks.checkpoints", "logger=none"),
+    *("~callbacks.evaluation", "~callbacks.views", "~callbacks.progress", "~callbacks.checkpoints", "logger=none"),
     "+trainer.enable_progress_bar=false",
 ]
 RATES = [f"{10 ** (k / 2):.1e}" for k in range(-10, 1)]
@@ -77,7 +78,7 @@ ENCODERS = {
 NETWORKS = {
     "SIREN": ("model=siren", "model.first_omega", [7, 15, 30, 60, 120, 240], 2),
     "FINER": ("model=finer", "model.first_omega", [7, 15, 30, 60, 120], 2),
-    "Gaussian activation": ("model=gaussian", "model.activation.sigma", [0.025, 0.05, 0.1, 0.2, 0.4], 2),
+    "Gaussian activation": ("model=gauss", "model.activation.sigma", [0.025, 0.05, 0.1, 0.2, 0.4], 2),
     "Gabor activation": ("model=gabor", "model.activation.scale", [0.6, 1.2, 2.5, 5, 10, 20, 40], 4),
     "WIRE": ("model=wire", "model.scale", [2.5, 5, 10, 20, 40], 2),
     "Fourier filters": ("model=fourier_filters", "model.input_scale", [16, 32, 64, 128, 256, 512], 4),
@@ -89,7 +90,7 @@ ROWS = ENCODERS | NETWORKS
 def overrides(line: list[str]) -> list[str]:
     """The work and a line; the MLP, too, begins with what its own rule draws."""
     other = any(word.startswith("model=") for word in line)
-    return [*WORK, *([] if other else ["model.start=null"]), *line]
+    return [*WORK, *([] if other else ["model.output_init=null"]), *line]
 
 
 def parameters(line: list[str]) -> int:
@@ -116,7 +117,7 @@ def scores(line: list[str], pictures: list[Path]) -> dict:
             held_out.append(0.0), fitted.append(0.0)
             continue
         found = evaluate(module.field, module.dataset)
-        held_out.append(found["psnr"]), fitted.append(found["psnr_train"])
+        held_out.append(found["psnr"]), fitted.append(found["train/psnr"])
     return {
         "line": " ".join(line),
         "parameters": parameters(line),

@@ -88,7 +88,7 @@ def grid() -> None:
     start = time.perf_counter()
     matrix = GridKernel(stationary_steps(kernel, [256, 256]))
     print(f"kernel at all steps {time.perf_counter() - start:.2f} s")
-    values = torch.rand(1, 256, 256, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    values = torch.rand(matrix.size, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     start = time.perf_counter()
     found = matrix.solve(values)
     seconds = time.perf_counter() - start
@@ -101,7 +101,7 @@ def watch(rounds: int = 5, steps: int = 40) -> None:
 
     from ffnet.training import KernelWatch
 
-    costs: dict[str, list[float]] = {"on_train_start": [], "log_now": []}
+    costs: dict[str, list[float]] = {"on_train_start": [], "act": []}
 
     def timed(name: str):
         plain = getattr(KernelWatch, name)
@@ -116,7 +116,7 @@ def watch(rounds: int = 5, steps: int = 40) -> None:
     for name in costs:
         setattr(KernelWatch, name, timed(name))
     every = ["callbacks=kernel", f"callbacks.kernel.every_n_steps={steps}", f"trainer.max_steps={rounds * steps}"]
-    module, trainer = assembled([*every, "~callbacks.evaluation", "~callbacks.pictures"])
+    module, trainer = assembled([*every, "~callbacks.evaluation", "~callbacks.views"])
     trainer.fit(module)
     step = module.seconds / module.step
     start, entry = (statistics.median(times) for times in costs.values())

@@ -15,7 +15,7 @@ import igl
 import numpy as np
 import torch
 
-from ffnet.geometry import Mesh, Winding, edges, read_mesh, shares, surface_points, triangles
+from ffnet.geometry import Mesh, Winding, area_cdf, edges, read_mesh, surface_points, triangles
 
 
 def parity(mesh: Mesh, points: np.ndarray) -> np.ndarray:
@@ -49,7 +49,7 @@ def sample(mesh: Mesh, count: int) -> np.ndarray:
     low, high = (torch.from_numpy(end) for end in (mesh.vertices.min(0), mesh.vertices.max(0)))
     uniform = low + (high - low) * torch.rand(count - count // 2, 3, generator=generator, dtype=torch.float64)
     corners = triangles(mesh)
-    beside, _ = surface_points(torch.from_numpy(corners), torch.from_numpy(shares(corners)), count // 2, generator)
+    beside, _ = surface_points(torch.from_numpy(corners), torch.from_numpy(area_cdf(corners)), count // 2, generator)
     offset = torch.randn(count // 2, 3, generator=generator, dtype=torch.float64)
     return torch.cat([uniform, beside + 0.005 * (high - low).max() * offset]).numpy()
 

@@ -33,15 +33,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-from lightning.pytorch import Callback
+from omegaconf import OmegaConf
 from PIL import Image
 from torch import nn
 
-from ffnet.cli.fit import assemble
+from ffnet.cli.assemble import assemble, instantiated
+from ffnet.cli.compose import compose_config
+from ffnet.fitting import automatic_precision
 from ffnet.memory import keep_freed_memory
-from ffnet.resources import resource
+from ffnet.training import KnowsSpans
 
 SIZES = (512, 256, 256, 256, 3)
 POINTS = 65_536
@@ -158,15 +158,12 @@ def dataloader() -> Callable[[int], float]:
 
 def assembled(overrides: list[str]):
     """(module, trainer) of ``ffnet fit`` with overrides."""
-    folder = tempfile.mkdtemp()
-    with initialize_config_dir(str(resource("conf")), version_base="1.3"):
-        config = compose("fit", overrides=[*overrides, f"hydra.run.dir={folder}"], return_hydra_config=True)
-        config.hydra.runtime.output_dir = folder
-        HydraConfig.instance().set_config(config)
-        return assemble(config, {}, Path(folder))
+    directory = tempfile.mkdtemp()
+    settings = OmegaConf.to_container(compose_config("fit", [*overrides, f"run_dir={directory}"]), resolve=True)
+    return assemble(settings, instantiated, Path(directory), {})
 
 
-class SecondCall(Callback):
+class SecondCall(KnowsSpans):
     """Where a run is after the first call of the loop, which compiles what there is to compile."""
 
     step, seconds = 0, 0.0
@@ -179,13 +176,14 @@ class SecondCall(Callback):
 def ffnet(*settings: str) -> Callable[[int], float]:
     path = Path(tempfile.mkdtemp()) / "picture.png"
     Image.fromarray(picture().numpy()).save(path)
-    still = ["evaluation", "pictures"]
+    still = ["evaluation", "views"]
 
     def run(steps: int) -> float:
         overrides = [
             f"dataset.path={path}",
             "dataset.split=half",
             "dataset.batch_size=null",
+            "trainer.accelerator=cpu",
             f"trainer.max_steps={steps}",
             *(f"~callbacks.{name}" for name in still),
             *settings,
@@ -200,9 +198,23 @@ def ffnet(*settings: str) -> Callable[[int], float]:
     return run
 
 
-def products(dtype: torch.dtype = torch.bfloat16) -> Callable[[int], float]:
+def product_type() -> torch.dtype:
+    """In which ``precision=auto`` multiplies on the CPU. bfloat16 that is not native takes minutes a step."""
+    return torch.bfloat16 if automatic_precision("cpu") == "bf16-mixed" else torch.float32
+
+
+def processor() -> str:
+    """What decides about that type: the machine, torch's vector instructions, and whether bfloat16 is native."""
+    flags = {"avx512_bf16": torch.cpu._is_avx512_bf16_supported(), "amx_tile": torch.cpu._is_amx_tile_supported()}
+    native = "native bfloat16" if any(flags.values()) else "no native bfloat16"
+    said = ", ".join(f"{flag} {'yes' if found else 'no'}" for flag, found in flags.items())
+    return f"{platform.machine()} with {torch.backends.cpu.get_cpu_capability()}, {native} ({said})"
+
+
+def products() -> Callable[[int], float]:
     """The matrix products of one step: forward, and back to weights and inputs."""
     keep_freed_memory()
+    dtype = product_type()
     layers = [[torch.rand(s).to(dtype) for s in ((16384, i), (o, i), (16384, o))] for i, o in itertools.pairwise(SIZES)]
 
     def step(points: int) -> float:
@@ -267,7 +279,8 @@ if __name__ == "__main__":
             if round_:  # the first round warms up
                 times[name].append(seconds)
     flops = 2 * POINTS * (3 * sum(i * o for i, o in itertools.pairwise(SIZES)) - SIZES[0] * SIZES[1])
-    print(f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}, {precision}")
+    print(f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(f"ffnet in {precision}, the products alone in {str(product_type()).removeprefix('torch.')}")
     rows = {}
     for name, values in times.items():
         ratio = statistics.median(v / f for v, f in zip(values, times["ffnet"], strict=True))

@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py
 
-Each measurement is a process of its own, with and without in turn.
+Each measurement is a process of its own, with and without in turn. The step is in the type that ffnet chooses here.
 """
 
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 def measure(kept: bool) -> dict[str, float]:
     """Milliseconds, medians of seven."""
     import torch
-    from loops import POINTS, network
+    from loops import POINTS, network, product_type
 
     from ffnet.encoders import GaussianEncoder
     from ffnet.memory import keep_freed_memory
@@ -24,11 +24,12 @@ def measure(kept: bool) -> dict[str, float]:
     if kept:
         keep_freed_memory()
     encoder, model = GaussianEncoder(2, 256), network()
-    features, targets = torch.randn(POINTS, 512).bfloat16(), torch.rand(POINTS, 3)
+    dtype = product_type()
+    features, targets = torch.randn(POINTS, 512).to(dtype), torch.rand(POINTS, 3)
 
     def step(block: int) -> None:
         for x, y in zip(features.split(block), targets.split(block), strict=True):
-            with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+            with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16, cache_enabled=False):
                 prediction = model(x)
             (prediction.float() - y).square().mean().backward()
 
@@ -53,6 +54,9 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         print(json.dumps(measure(sys.argv[1] == "kept")))
         sys.exit()
+    from loops import processor, product_type
+
+    print(f"{processor()}, the step in {str(product_type()).removeprefix('torch.')}", flush=True)
     found: dict[str, list[dict[str, float]]] = {"left": [], "kept": []}
     for _ in range(3):
         for way, rows in found.items():

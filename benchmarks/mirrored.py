@@ -1,4 +1,4 @@
-"""A full batch of the paper's network with and without ``ffnet.models.Mirrored``, in turn, in one process.
+"""A full batch of the paper's network with and without ``ffnet.fitting.mirrored.Mirrored``, in turn, in one process.
 
 python benchmarks/mirrored.py --rounds 7
 """
@@ -13,7 +13,7 @@ import loops
 
 
 def seconds(mirrored: bool) -> float:
-    with nullcontext() if mirrored else mock.patch("ffnet.models.Mirrored.suits", return_value=False):
+    with nullcontext() if mirrored else mock.patch("ffnet.fitting.mirrored.Mirrored.suits", return_value=False):
         return loops.ffnet()(5)
 
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback
 from loops import assembled
 from PIL import Image
 from torch import nn
 
-from ffnet.training import evaluate
+from ffnet.fitting import evaluate
+from ffnet.training import KnowsSpans
 
 RATES = {"identity": 1e-2, "positional": 1e-3, "gaussian": 1e-3}
 
@@ -81,7 +81,7 @@ def plain(picture: Path, mapping: str, steps: int) -> list[float]:
 def ffnet(picture: Path, mapping: str, steps: int) -> list[float]:
     scores = []
 
-    class Scores(Callback):
+    class Scores(KnowsSpans):
         def setup(self, trainer, pl_module, stage):
             pl_module.stop_at(10)
 
@@ -90,7 +90,7 @@ def ffnet(picture: Path, mapping: str, steps: int) -> list[float]:
                 scores.append(evaluate(pl_module.field, pl_module.dataset)["psnr"])
 
     protocol = ["experiment=tancik2020/natural", f"encoder={mapping}", f"trainer.max_steps={steps}"]
-    module, trainer = assembled([*protocol, f"dataset.path={picture}", "~callbacks.evaluation", "~callbacks.pictures"])
+    module, trainer = assembled([*protocol, f"dataset.path={picture}", "~callbacks.evaluation", "~callbacks.views"])
     trainer.callbacks.append(Scores())
     trainer.fit(module)
     return scores

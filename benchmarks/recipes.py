@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback
 from loops import assembled, encode, network
 from PIL import Image
 
-from ffnet.training import evaluate
+from ffnet.fitting import evaluate
+from ffnet.training import KnowsSpans
 
 RECIPES = {
     "adam": ["trainer.max_steps=2000", "dataset.batch_size=8192", "optimizer.lr=8e-3"],
@@ -32,7 +32,7 @@ RECIPES = {
 Curve = list[tuple[float, float]]
 
 
-class Scores(Callback):
+class Scores(KnowsSpans):
     """Notes (training seconds, PSNR) about every so many seconds of training."""
 
     def __init__(self, seconds: float) -> None:
@@ -45,7 +45,7 @@ class Scores(Callback):
 
 
 def recipe(picture: Path, overrides: list[str]) -> tuple[Curve, int]:
-    still = ["~callbacks.evaluation", "~callbacks.pictures"]
+    still = ["~callbacks.evaluation", "~callbacks.views"]
     module, trainer = assembled([f"dataset.path={picture}", *still, *overrides])
     scores = Scores(0.5 if "recipe=fast" in overrides else 8.0)
     trainer.callbacks.append(scores)

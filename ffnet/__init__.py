@@ -1,13 +1,15 @@
-"""ffnet fits signals from coordinates.
+"""ffnet fits neural fields to signals.
 
-The names below load on first use, so that ``import ffnet`` costs nothing and ``ffnet.encoders`` can be used
-without Lightning, Hydra, torchvision or TensorBoard.
+The names below are imported on first use: ``import ffnet`` is cheap, and ``ffnet.encoders`` works without Lightning,
+Hydra, torchvision or TensorBoard.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ffnet.api import Run as Run
+    from ffnet.api import fit as fit
     from ffnet.checkpoint import load as load
     from ffnet.encoders import GaussianEncoder as GaussianEncoder
     from ffnet.encoders import IdentityEncoder as IdentityEncoder
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from ffnet.rendering import render as render
 
 _HOMES = {
+    "fit": "ffnet.api",
+    "Run": "ffnet.api",
     "load": "ffnet.checkpoint",
     "IdentityEncoder": "ffnet.encoders",
     "PositionalEncoder": "ffnet.encoders",
@@ -27,6 +31,8 @@ _HOMES = {
 }
 
 __all__ = [  # noqa: RUF022 (grouped: fields, encoders, models, figures)
+    "fit",
+    "Run",
     "load",
     "render",
     "IdentityEncoder",

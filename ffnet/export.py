@@ -1,4 +1,4 @@
-"""A field as a file that other programs read: ONNX, torch.export, safetensors."""
+"""Exports a field for use without ffnet: ONNX, torch.export, safetensors."""
 
 import json
 import warnings
@@ -9,21 +9,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from ffnet.files import replacing
+from ffnet.atomic import replacing
 
 
 def _arguments(field: nn.Module) -> dict[str, Any]:
-    """An example of two points, and that their number is free."""
+    """An example of two points, with a dynamic number of points."""
     in_features: int = field.in_features  # type: ignore[assignment]
     return {"args": (torch.rand(2, in_features),), "dynamic_shapes": ({0: torch.export.Dim("points")},)}
 
 
 def write_onnx(field: nn.Module, path: Path, description: dict[str, Any]) -> None:
     """``coordinates`` (points, d) to ``values`` (points, c), float32, as an ONNX graph. Needs onnxscript."""
-    import onnxscript  # noqa: F401 (torch needs it, and would say so at length)
+    import onnxscript  # noqa: F401 (torch needs it; its own message is long)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's, about itself
+        warnings.simplefilter("ignore")  # the exporter warns about itself
         program = torch.onnx.export(
             field,
             **_arguments(field),
@@ -38,13 +38,13 @@ def write_onnx(field: nn.Module, path: Path, description: dict[str, Any]) -> Non
 
 
 def write_program(field: nn.Module, path: Path, description: dict[str, Any]) -> None:
-    """The field as ``torch.export.load(path).module()`` gives it back, without any class of ffnet."""
+    """A program for ``torch.export.load(path).module()``, which needs no class of ffnet."""
     program = torch.export.export(field, **_arguments(field))
     torch.export.save(program, path, extra_files={"ffnet.json": json.dumps(description)})
 
 
 def write_weights(field: nn.Module, path: Path, description: dict[str, Any]) -> None:
-    """The ``state_dict`` alone, with the field's settings as metadata ``ffnet``. Needs safetensors."""
+    """The ``state_dict``, with the field's settings as metadata ``ffnet``. Needs safetensors."""
     from safetensors.torch import save_file
 
     weights = {name: tensor.detach().contiguous() for name, tensor in field.state_dict().items()}
@@ -59,21 +59,22 @@ FORMATS: dict[str, Callable[[nn.Module, Path, dict[str, Any]], None]] = {
 
 
 def check_exportable(path: Path) -> None:
-    """Raises ValueError if ``path`` has no suffix of a format, or its folder is none."""
+    """Raises ValueError if the suffix of ``path`` is not supported or its directory does not exist."""
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"output: expected a name ending in {', '.join(FORMATS)}, got {path}")
     if not path.parent.is_dir():
-        raise ValueError(f"output: {path.parent} is not a folder")
+        raise ValueError(f"output: {path.parent} is not a directory")
 
 
 def export(field: nn.Module, path: str | Path, description: dict[str, Any] | None = None) -> None:
-    """Writes ``field`` in the format that the suffix of ``path`` names: .onnx, .pt2 or .safetensors.
+    """Writes ``field`` in the format given by the suffix of ``path``: .onnx, .pt2 or .safetensors.
 
-    ONNX and torch.export take any number of points (points, d) and compute in float32 on the CPU. ``description``,
-    plain values, goes along.
+    ONNX models and torch.export programs take any number of points (points, d) and compute in float32 on the CPU.
+    ``description``, plain values, is stored as metadata.
 
     Raises:
-        ValueError: if the suffix is another, the folder is none, or the library for the format is not installed.
+        ValueError: if the suffix is not supported, the directory does not exist, or the format needs a library that
+            is not installed.
     """
     path = Path(path)
     check_exportable(path)

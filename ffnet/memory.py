@@ -1,4 +1,4 @@
-"""How the C library handles memory that torch frees on the CPU."""
+"""Memory that torch frees on the CPU."""
 
 import ctypes
 import platform
@@ -9,11 +9,11 @@ _LARGEST_KEPT, _KEPT_IN_ALL = 2**25, 2**29
 
 
 def keep_freed_memory() -> bool:
-    """Lets this process keep up to 512 MiB of freed memory for the next step; whether that is possible here.
+    """Lets this process keep up to 512 MiB of freed memory for the next step; returns whether this is possible here.
 
-    By itself glibc hands blocks of some hundred KiB back to the system when torch frees them. The next step asks
-    for the same amount again, and the system clears it page by page: a third of a step's time with activations
-    of one or two MiB. torch's own allocators do this for GPUs, but not for the CPU.
+    By default, glibc returns blocks of some hundred KiB to the system when torch frees them. The next step requests the
+    same amount again, and the system clears it page by page: a third of the step time with activations of one or two
+    MiB. torch caches freed memory on GPUs, but not on the CPU.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

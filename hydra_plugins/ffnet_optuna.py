@@ -1,7 +1,7 @@
-"""``hydra/sweeper=optuna``: a sweep that chooses its runs by the scores of those before. Hydra looks for it here.
+"""``hydra/sweeper=optuna``: chooses each run from the scores of earlier ones. Hydra finds plug-ins in this package.
 
-hydra-optuna-sweeper asks for optuna 2; this one wants today's, and works with any launcher, since it reads the runs'
-``metrics.json`` instead of what a task returns.
+hydra-optuna-sweeper requires optuna 2; this sweeper supports current versions, and works with any launcher because it
+reads scores from ``metrics.json``, not from the task's return value.
 """
 
 import logging
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
@@ -24,15 +23,16 @@ log = logging.getLogger(__name__)
 
 
 class OptunaSweeper(Sweeper):
-    """Maximises a score with optuna's tree-structured Parzen estimator (Bergstra et al. 2011).
+    """Optimizes a score with optuna's tree-structured Parzen estimator (Bergstra et al. 2011).
 
-    The same seed and the same scores give the same trials, so a sweep that is resumed finds its runs again.
+    The metrics say whether higher is better. The same seed and scores give the same trials, so a resumed sweep finds
+    its runs again.
 
     Args:
-        trials: how many runs in all.
-        at_once: runs that are launched together, as with ``hydra/launcher=joblib``.
-        metric: the score in ``metrics.json``; None is the first PSNR or IoU there.
-        seed: of the sampler.
+        trials: number of runs.
+        at_once: runs launched together, for launchers that run jobs in parallel.
+        metric: a score in ``metrics.json``; None is the first score of the first complete run.
+        seed: the sampler's seed.
     """
 
     def __init__(self, trials: int, at_once: int, metric: str | None, seed: int) -> None:
@@ -40,6 +40,7 @@ class OptunaSweeper(Sweeper):
             if value < 1:
                 raise ValueError(f"hydra.sweeper.{name}: expected at least 1, got {value}")
         self.trials, self.at_once, self.metric, self.seed = trials, at_once, metric, seed
+        self.sign = 1  # of the score that is minimized
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context, self.config = hydra_context, config
@@ -50,8 +51,9 @@ class OptunaSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         import optuna
 
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = parser.parse_overrides(arguments)
+        from ffnet.cli.overrides import parsed
+
+        overrides = parsed(arguments, self.hydra_context.config_loader)
         searched = {o.get_key_element(): distribution(o) for o in overrides if o.is_sweep_override()}
         fixed = [
             f"{o.get_key_element()}={o.get_value_element_as_str()}" for o in overrides if not o.is_sweep_override()
@@ -64,30 +66,40 @@ class OptunaSweeper(Sweeper):
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = optuna.samplers.TPESampler(seed=self.seed, n_startup_trials=max(2, self.trials // 3))
-        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study = optuna.create_study(direction="minimize", sampler=sampler)
         for first in range(0, self.trials, self.at_once):
             batch = [study.ask(searched) for _ in range(min(self.at_once, self.trials - first))]
             lines = [[*fixed, *(f"{key}={value}" for key, value in trial.params.items())] for trial in batch]
             self.validate_batch_is_legal(lines)
             self.launcher.launch(lines, initial_job_idx=first)
             for trial in batch:
-                score = self._score(folder / str(trial.number))
-                study.tell(trial, score, state=None if score is not None else optuna.trial.TrialState.FAIL)
+                loss = self._loss(folder / str(trial.number))
+                study.tell(trial, loss, state=None if loss is not None else optuna.trial.TrialState.FAIL)
         if any(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials):
             best, found = study.best_trial, " ".join(f"{key}={value}" for key, value in study.best_params.items())
-            print(f"\nbest    run {best.number}, {best.value:.4g}: {found}")
+            print(f"\nbest    run {best.number}, {self.sign * study.best_value:.4g}: {found}")
 
-    def _score(self, run: Path) -> float | None:
-        from ffnet.runs import metric_names, number, read_run
+    def _loss(self, run: Path) -> float | None:
+        """The score of a run, negated if higher is better; None if the run has none.
+
+        A study has to be told its direction before the first run says which one that is, so it always minimizes.
+
+        Raises:
+            ValueError: if a complete run has no such score.
+        """
+        from ffnet.runs import number, read_run
 
         found = read_run(run)
         if found.state != "complete":
             return None
-        metric = self.metric or metric_names([found])[0]
-        score = number(found.metrics.get(metric))
-        if score is None or not math.isfinite(score):
-            raise ValueError(f"hydra.sweeper.metric: expected one of {', '.join(found.metrics)}, got {metric}")
-        return score
+        directions = {name: higher for name, higher in found.higher_is_better.items() if higher is not None}
+        self.metric = self.metric or next(iter(directions), None)
+        if self.metric not in directions:
+            names = ", ".join(directions) or "(none)"
+            raise ValueError(f"hydra.sweeper.metric: expected one of the scores {names}, got {self.metric}")
+        self.sign = -1 if directions[self.metric] else 1
+        score = number(found.metrics.get(self.metric))
+        return None if score is None or math.isnan(score) else self.sign * score
 
 
 def distribution(override: Override) -> "BaseDistribution":

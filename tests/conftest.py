@@ -1,6 +1,7 @@
 """Every test runs with the shapes in ffnet's signatures checked at each call."""
 
 import io
+import logging
 import os
 from pathlib import Path
 
@@ -15,15 +16,38 @@ from jaxtyping import install_import_hook
 import tests.typechecking  # noqa: F401 (named in the hook)
 
 with install_import_hook(
-    ["ffnet.encoders", "ffnet.models", "ffnet.kernels", "ffnet.geometry", "ffnet.datasets", "ffnet.rendering"],
+    [
+        "ffnet.analysis",
+        "ffnet.checkpoint",
+        "ffnet.datasets",
+        "ffnet.encoders",
+        "ffnet.fitting",
+        "ffnet.geometry",
+        "ffnet.kernels",
+        "ffnet.metrics",
+        "ffnet.models",
+        "ffnet.operators",
+        "ffnet.rendering",
+        "ffnet.sampling",
+        "ffnet.signals",
+    ],
     "tests.typechecking.check",
 ):
+    import ffnet.analysis
+    import ffnet.checkpoint
     import ffnet.datasets
     import ffnet.encoders
+    import ffnet.fitting
     import ffnet.geometry
     import ffnet.kernels
+    import ffnet.metrics
+    import ffnet.metrics.overlap  # loaded on first use
+    import ffnet.metrics.peak
     import ffnet.models
-    import ffnet.rendering  # noqa: F401
+    import ffnet.operators
+    import ffnet.rendering
+    import ffnet.sampling
+    import ffnet.signals  # noqa: F401
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -59,14 +83,20 @@ def command(monkeypatch, tmp_path, capsys):
 
     def run(*argv: str) -> tuple[int, str, str]:
         capsys.readouterr()
+        root = logging.getLogger()
+        level, handlers = root.level, list(root.handlers)
         code = main(list(argv))
+        root.setLevel(level)
+        for handler in set(root.handlers) - set(handlers):  # Hydra's, which write to this test's stdout and run
+            root.removeHandler(handler)
+            handler.close()
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
     return run
 
 
-# Overrides that make a fit take a moment: a small picture, a small network, few steps.
+# Overrides that make a fit take a moment: a small image, a small network, few steps.
 SMALL = (
     "dataset.size=[24,20]",
     "dataset.batch_size=64",
@@ -96,8 +126,8 @@ SMALL_SHAPE = (
 )
 
 
-def png(picture, **options) -> bytes:
-    """The bytes of a picture's PNG file."""
+def png(image, **options) -> bytes:
+    """The bytes of an image's PNG file."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", **options)
+    image.save(buffer, "PNG", **options)
     return buffer.getvalue()

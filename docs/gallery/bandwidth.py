@@ -1,4 +1,4 @@
-"""How sigma sets the bandwidth of the kernel behind Gaussian Fourier features.
+"""How sigma sets the bandwidth of a network's kernel on Gaussian Fourier features.
 
 python docs/gallery/bandwidth.py [--small]
 """
@@ -20,7 +20,7 @@ LEVEL = 0.1
 
 
 def profile(sigma: float, distance: torch.Tensor) -> torch.Tensor:
-    """The infinite network's NTK at distances, relative to 0, behind infinitely many features."""
+    """The infinite network's NTK at distances, relative to 0, on infinitely many features."""
     gap = -2 * torch.expm1(-2 * (math.pi * sigma * distance).square())
     one = torch.ones_like(gap)
     kernel = InfiniteMLP(3, "relu", "unit_variance").propagate(one, one, gap)[1]
@@ -53,7 +53,7 @@ def study(small: bool) -> dict[str, Any]:
                 "ntk": (row / row[0]).tolist(),
                 "spectrum": (spectrum / spectrum.max()).tolist(),
                 "half_width": half_width(sigma),
-                # The first frequency whose eigenvalue is below a share of the one at 1 cycle.
+                # The first frequency whose eigenvalue is below a fraction of the one at 1 cycle.
                 "cutoff": int((spectrum[1:] > LEVEL * spectrum[1]).int().cumprod(0).sum()) + 1,
             }
         )
@@ -69,7 +69,7 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
         ntk.plot(found["distance"], row["ntk"], color=line.get_color(), label=label)
         spectrum.loglog(range(1, len(row["spectrum"])), row["spectrum"][1:], color=line.get_color(), label=label)
     features.set(title="Features γ(x)·γ(x'); law dashed", xlabel="|x − x'|", ylabel="inner product", xlim=(0, 0.5))
-    ntk.set(title="NTK of three layers behind them", xlabel="|x − x'|", ylabel="Θ(x, x') / Θ(x, x)", xlim=(0, 0.5))
+    ntk.set(title="NTK of three layers on them", xlabel="|x − x'|", ylabel="Θ(x, x') / Θ(x, x)", xlim=(0, 0.5))
     spectrum.set(title="Its spectrum on a grid", xlabel="frequency, cycles per unit", ylabel="relative eigenvalue")
     spectrum.set(ylim=(1e-5, 1.5))
     features.legend()

@@ -1,4 +1,4 @@
-"""What the gallery's scripts share.
+"""Helpers of the gallery's scripts.
 
 A script has three functions: ``study(small)`` computes plain numbers, ``draw(found, figure)`` makes a figure of them,
 ``table(found)`` the lines that the guide shows.
@@ -66,8 +66,8 @@ def markdown(head: list[str], rows: list[list[Any]]) -> str:
 def arguments(description: str | None) -> tuple[bool, Path]:
     """(whether small, folder) from the command line."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", action="store_true", help="a moment's work, into another folder")
-    parser.add_argument("--output", type=Path, help=f"folder; {FIGURES.name} beside the guide, or {SMALL} with --small")
+    parser.add_argument("--small", action="store_true", help="a small version that takes a moment, into another folder")
+    parser.add_argument("--output", type=Path, help=f"folder; docs/{FIGURES.name} by default, or {SMALL} with --small")
     found = parser.parse_args()
     return found.small, found.output or (SMALL if found.small else FIGURES)
 

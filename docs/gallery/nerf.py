@@ -1,4 +1,4 @@
-"""NeRF with an encoder and an MLP of ffnet and nothing else: a scene from its pictures, held-out views scored.
+"""NeRF with an encoder and an MLP of ffnet and nothing else: a scene from images, scored on held-out views.
 
 python docs/gallery/nerf.py tiny_lego_100.npz outputs/nerf --encoder positional --minutes 5
 
@@ -148,8 +148,8 @@ def main() -> None:
     (arguments.output / f"{arguments.encoder}.json").write_text(json.dumps(result) + "\n")
     draw_curves(arguments.output)
     shown = torch.cat([torch.cat(list(images[held][:6]), dim=1), torch.cat(list(views[:6]), dim=1)])
-    picture = (255 * shown).round().clamp(0, 255).byte().numpy()
-    Image.fromarray(picture).save(arguments.output / f"{arguments.encoder}.png")
+    image = (255 * shown).round().clamp(0, 255).byte().numpy()
+    Image.fromarray(image).save(arguments.output / f"{arguments.encoder}.png")
     print(f"{result['psnr']:.2f} dB on {int(held.sum())} held-out views after {step} steps")
 
 

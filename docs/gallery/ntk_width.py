@@ -1,4 +1,4 @@
-"""The empirical kernel of a random network nears that of the infinite one with the root of its width.
+"""The empirical kernel of a random network converges to that of the infinite one as 1 / sqrt(width).
 
 python docs/gallery/ntk_width.py [--small]
 """

@@ -1,5 +1,5 @@
 """Signals with power-law spectra in one dimension (Tancik et al. 2020, section 5): how the amplitudes of Fourier
-features decide what is learnt fast, and what lies between the training points. Predicted and trained.
+features determine what is learned fast and the values between training points. Predicted and trained.
 
 python docs/gallery/power_law.py [--small]
 """
@@ -121,7 +121,7 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
         for axes, kind in ((train, "train"), (test, "test")):
             axes.loglog(numbers["trained"][kind], color=line.get_color(), label=label)
             axes.loglog(numbers["predicted"][kind], "--", color=line.get_color())
-    spectrum.set(title="NTK behind features a_j = j^(−p)", xlabel="frequency, cycles per unit", ylabel="eigenvalue")
+    spectrum.set(title="NTK on features a_j = j^(−p)", xlabel="frequency, cycles per unit", ylabel="eigenvalue")
     spectrum.legend()
     train.set(title="At the training points (predicted: dashed)", ylim=(1e-8, 5))
     test.set(title="On a grid four times as fine")

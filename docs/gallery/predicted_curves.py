@@ -1,4 +1,4 @@
-"""Training as the kernel at the start predicts it, for five signals: where it holds, and where it fails.
+"""Training curves predicted by the kernel at initialisation, for five signals: where they hold, and where they fail.
 
 python docs/gallery/predicted_curves.py [--small]
 """

@@ -1,4 +1,4 @@
-"""Spectral bias: a plain network learns low frequencies first; behind Fourier features it learns them alike.
+"""Spectral bias: a plain network learns low frequencies first; with Fourier features it learns all at similar rates.
 
 python docs/gallery/spectral_bias.py [--small]
 """
@@ -76,7 +76,7 @@ def study(small: bool) -> dict[str, Any]:
 
 
 def draw(found: dict[str, Any], figure: Figure) -> None:
-    titles = {"plain": "plain network", "gaussian": f"behind Gaussian features, σ = {SIGMA:g}"}
+    titles = {"plain": "plain network", "gaussian": f"with Gaussian features, σ = {SIGMA:g}"}
     for axes, (kind, title) in zip(figure.subplots(1, 2, sharey=True), titles.items(), strict=True):
         numbers = found[kind]
         for index, frequency in enumerate(FREQUENCIES):

@@ -1,4 +1,4 @@
-"""The command line. This file answers ``--help`` and ``--version``; each command is a module beside it."""
+"""The command line. This file handles ``--help`` and ``--version``; each command is a module of this package."""
 
 import sys
 from collections.abc import Sequence
@@ -6,33 +6,33 @@ from importlib import import_module
 from typing import NoReturn
 
 COMMANDS = {
-    "fit": "fit a signal: a picture, unless the overrides say otherwise; -m sweeps",
-    "render": "draw a fitted field as a picture of any size",
-    "mesh": "give the surface of a fitted shape as a mesh",
-    "evaluate": "score a checkpoint again",
-    "table": "the runs of a sweep as one table, averaged over seeds and files",
-    "report": "a sweep as one HTML page: table, learning curves, pictures under a slider",
+    "fit": "fit a field to a signal; -m sweeps",
+    "render": "render a fitted field as an image of any size",
+    "mesh": "extract the surface of a fitted shape as a mesh",
+    "evaluate": "score a checkpoint",
+    "table": "tabulate the runs of a sweep, averaged over seeds and files",
+    "report": "write a sweep as one HTML page: table, learning curves, images",
     "export": "write a fitted field as ONNX, torch.export program or safetensors",
-    "ntk": "the kernel of the network that fit would train: spectrum, decay times, predicted curve",
+    "ntk": "analyse the kernel of the network that fit would train: spectrum, decay times, predicted curve",
 }
 
 HELP = f"""\
-ffnet fits signals from coordinates.
+ffnet fits neural fields to signals.
 
 usage: ffnet COMMAND [OVERRIDES]
 
 {chr(10).join(f"  {name:<10}{what}" for name, what in COMMANDS.items())}
 
-  ffnet fit                                        fit the picture that comes with ffnet
+  ffnet fit                                        fit the bundled image
   ffnet fit dataset.path=photo.jpg encoder=positional trainer.max_steps=2000
   ffnet fit -m encoder=identity,positional,gaussian seed=0,1,2
-  ffnet fit resume=outputs/DATE/TIME               go on where a run stopped
+  ffnet fit resume=outputs/DATE/TIME               continue a run from where it stopped
   ffnet render checkpoint=outputs/DATE/TIME size=[2048,2048] output=large.png
   ffnet fit dataset=occupancy dataset.path=bunny.obj
   ffnet mesh checkpoint=outputs/DATE/TIME resolution=512 output=bunny.ply
   ffnet table run=outputs/sweeps/DATE/TIME
 
-Overrides are Hydra's: key=value sets a value, group=option takes another config.
+Overrides are Hydra's: key=value sets a value, group=option chooses a config.
 `ffnet COMMAND --help` shows a command's settings, `ffnet --version` the version.
 """
 

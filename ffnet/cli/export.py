@@ -1,4 +1,4 @@
-"""``ffnet export``: a fitted field as ONNX, torch.export program or safetensors."""
+"""``ffnet export``: writes a fitted field as ONNX, torch.export program or safetensors."""
 
 import logging
 from collections.abc import Sequence
@@ -16,15 +16,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def export_(config: DictConfig) -> None:
-    from ffnet import checkpoint
-    from ffnet.cli.trust import trusted_classes
+    from ffnet.cli.stored import stored
     from ffnet.export import check_exportable, export
 
     with reading_input():
-        path = checkpoint.find(config.checkpoint)
-        contents = checkpoint.read(path)
         output = Path(config.output)
         check_exportable(output)
-        field = checkpoint.field_of(contents, str(path), trusted_classes(config.trust))
-        export(field, output, {"field": contents["ffnet"]["field"], "signal": contents["ffnet"]["signal"]})
+        _, saved, field, _ = stored(config.checkpoint, config.trust)
+        export(field, output, {"field": saved.field, "signal": saved.signal})
     log.info("wrote   %s, (points, %d) to (points, %d)", output, field.in_features, field.out_features)

@@ -1,4 +1,4 @@
-"""``ffnet mesh``: the surface of a fitted shape as a mesh."""
+"""``ffnet mesh``: extracts the surface of a fitted shape."""
 
 import json
 import logging
@@ -19,21 +19,18 @@ def main(argv: Sequence[str]) -> int:
 def mesh_(config: DictConfig) -> None:
     from tqdm import tqdm
 
-    from ffnet import checkpoint
-    from ffnet.cli.trust import trusted_classes
+    from ffnet.cli.render import described
+    from ffnet.cli.stored import stored
     from ffnet.geometry import check_mesh_writable, compare, read_mesh, write_mesh
-    from ffnet.rendering import in_own_coordinates, surface
+    from ffnet.signals import Surface
 
     with reading_input():
-        path = checkpoint.find(config.checkpoint)
-        contents = checkpoint.read(path)
-        signal = contents["ffnet"]["signal"]
-        if signal.get("kind") != "shape":
-            raise ValueError(f"{path}: expected the fit of a shape, got that of a {signal.get('kind')}")
-        field = checkpoint.field_of(contents, str(path), trusted_classes(config.trust))
+        path, _, field, record = stored(config.checkpoint, config.trust)
+        if not isinstance(record, Surface):
+            raise ValueError(f"{path}: expected the fit of a shape, got that of {described(record)}")
         resolution = config.resolution
         if type(resolution) is not int or resolution < 2:
-            raise ValueError(f"resolution: expected a whole number of at least 2 cells, got {resolution!r}")
+            raise ValueError(f"resolution: expected an integer of at least 2 cells, got {resolution!r}")
         output = Path(config.output)
         check_mesh_writable(output)
         reference = read_mesh(Path(config.reference))[0] if config.reference is not None else None
@@ -41,12 +38,11 @@ def mesh_(config: DictConfig) -> None:
         field = field.to(device)
     with tqdm(unit="point", unit_scale=True, disable=None, leave=False) as bar:
         try:
-            mesh = surface(field, signal, resolution, device=device, progress=bar.update)
+            mesh = record.mesh(field, resolution, device=device, progress=bar.update)
         except ValueError as error:
             raise BadInput(f"{path}: {error}") from error
-    mesh = in_own_coordinates(mesh, signal)
     write_mesh(mesh, output)
     log.info("wrote   %s, %d vertices, %d faces", output, len(mesh.vertices), len(mesh.faces))
     if reference is not None:
-        voxel = 1 / (resolution * signal["scale"])
+        voxel = 1 / (resolution * record.scale)
         log.info("%s", json.dumps(compare(mesh, reference) | {"voxel": voxel}, indent=2))

@@ -1,14 +1,17 @@
-"""``ffnet render``: a fitted field as a picture."""
+"""``ffnet render``: renders a fitted field as an image."""
 
 import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from ffnet.cli.app import reading_input, run, usable_device
+
+if TYPE_CHECKING:
+    from ffnet.signals import Record
 
 log = logging.getLogger(__name__)
 
@@ -20,25 +23,26 @@ def main(argv: Sequence[str]) -> int:
 def render_(config: DictConfig) -> None:
     from tqdm import tqdm
 
-    from ffnet import checkpoint
-    from ffnet.cli.trust import trusted_classes
-    from ffnet.datasets.picture import pair
-    from ffnet.rendering import check_writable, render_signal, save_picture
+    from ffnet.cli.stored import stored
+    from ffnet.signals import Raster
+    from ffnet.signals.image_files import pair
 
     with reading_input():
         settings: Any = OmegaConf.to_container(config, resolve=True)
-        path = checkpoint.find(config.checkpoint)
-        contents = checkpoint.read(path)
-        signal = contents["ffnet"]["signal"]
-        if signal.get("kind") != "picture":
-            raise ValueError(f"{path}: expected the fit of a picture, got that of a {signal.get('kind')}")
-        field = checkpoint.field_of(contents, str(path), trusted_classes(config.trust))
-        size = pair("size", settings["size"] or signal["size"])
+        path, _, field, record = stored(config.checkpoint, config.trust)
+        if not isinstance(record, Raster):
+            raise ValueError(f"{path}: expected the fit of an image, got that of {described(record)}")
+        size = pair("size", settings["size"] or list(record.size))
         output = Path(config.output)
-        check_writable(output, signal)
+        record.check_writable(output)
         device = usable_device(config.device)
         field = field.to(device)
     progress = partial(tqdm, unit="band", disable=None, leave=False)
-    pixels = render_signal(field, signal, size, device=device, progress=progress)
-    save_picture(pixels, signal, output)
+    pixels = record.render(field, size, device=device, progress=progress)
+    record.save(pixels, output)
     log.info("wrote   %s, %d x %d pixels", output, size[1], size[0])
+
+
+def described(record: "Record | None") -> str:
+    """The kind of signal of a checkpoint, for error messages."""
+    return "a task without a reconstruction" if record is None else record.noun

@@ -1,12 +1,12 @@
-"""``ffnet report``: a sweep as one HTML page."""
+"""``ffnet report``: writes a sweep as one HTML page."""
 
 import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ffnet.cli.app import reading_input, run
 
@@ -23,9 +23,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def report_(config: DictConfig) -> None:
+    from ffnet.atomic import replacing
     from ffnet.cli.sweep import jobs
-    from ffnet.cli.trust import known_targets, trusted_classes
-    from ffnet.files import replacing
     from ffnet.runs import find_runs, report
 
     with reading_input():
@@ -33,11 +32,10 @@ def report_(config: DictConfig) -> None:
             raise ValueError(f"max_side: expected at least 1 pixel, got {config.max_side!r}")
         folder, output = Path(config.run), Path(config.output)
         runs = find_runs(folder, jobs(folder))
-        known = known_targets(trusted_classes(config.trust))
-        pictures: dict[str, Image.Image | None] = {}
+        images: dict[str, Image.Image | None] = {}
 
         def target(found: "Run") -> "Image.Image | None":
-            return _target(found, known, pictures)
+            return _target(found, list(config.trust), images)
 
         page = report(runs, str(folder), target, config.max_side)
         with replacing(output) as temporary:
@@ -45,25 +43,18 @@ def report_(config: DictConfig) -> None:
     log.info("wrote   %s, %d runs, %.1f MB", output, len(runs), output.stat().st_size / 1e6)
 
 
-def _target(found: "Run", known: set[str], kept: "dict[str, Image.Image | None]") -> "Image.Image | None":
-    """The picture that a run was fitted to; None of a shape, or if the picture or the checkpoint is gone."""
-    from hydra.utils import instantiate
-
-    from ffnet import checkpoint
-    from ffnet.datasets import ImageDataset
-    from ffnet.datasets.picture import to_picture
+def _target(found: "Run", trust: Sequence[str], kept: "dict[str, Image.Image | None]") -> "Image.Image | None":
+    """The image that a run was fitted to; None if there is none, or its file or the checkpoint is missing."""
+    from ffnet.checkpoint import Checkpoint, find
+    from ffnet.cli.stored import stored_dataset
 
     try:
-        path = checkpoint.find(found.folder)
-        settings: Any = OmegaConf.create(checkpoint.read(path)["ffnet"]["settings"])["dataset"]
-        plain = OmegaConf.to_container(settings)
-        checkpoint.refuse_unknown(plain, known, str(path))
-        key = json.dumps(plain, sort_keys=True)
+        path = find(found.folder)
+        saved = Checkpoint.read(path)
+        key = json.dumps(saved.settings.get("dataset"), sort_keys=True, default=str)
         if key not in kept:
-            dataset = instantiate(settings, _convert_="all")
-            picture = isinstance(dataset, ImageDataset)
-            kept[key] = to_picture(dataset.pixels.numpy(), dataset.note) if picture else None
+            kept[key] = stored_dataset(saved, str(path), trust, {}).image()
         return kept[key]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         log.warning("%s: is shown without what it was fitted to: %s", found.folder, error)
         return None

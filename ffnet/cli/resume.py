@@ -1,68 +1,177 @@
-"""The settings of a run that is resumed: its own, from its checkpoint, and what may change."""
+"""Resumes runs and sweeps. The rules are defined here only.
+
+``ffnet fit resume=RUN`` continues a run in its run directory after the step of ``checkpoints/last.ckpt``. The settings
+are those of the checkpoint; devices and loggers are those of the command. Settings of the execution may change:
+``trainer.*`` (more steps, another device), ``engine.*``, ``callbacks.*``, ``logger.*``, ``trust`` and Hydra's. Other
+overrides are refused, as are classes in the checkpoint that are neither ffnet's nor in ``trust``.
+
+``ffnet fit resume=SWEEP`` resumes a sweep. Its overrides and ``--config-dir`` are read from its record, so that runs
+keep their numbers; the same overrides may be repeated, others only if they may change. Complete runs are skipped unless
+they failed or ``max_steps`` was raised; runs with a checkpoint continue; the others start. ``ffnet fit -m ...
+resume=true hydra.sweep.dir=SWEEP`` does the same and can also start the sweep.
+"""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from ffnet.cli.processes import quoted
+from ffnet.cli.flags import Request
+from ffnet.cli.overrides import parsed, quoted, unparsed
+from ffnet.cli.sweep import recorded
 
-# More steps, another device, another interval: these do not touch what has been fitted so far.
-CHANGEABLE = ("trainer.", "engine.", "callbacks.", "logger.", "hydra.", "hydra/", "resume=", "trust=")
+# Settings below these keys, and these settings, do not affect what has been fitted so far.
+CHANGEABLE_BELOW = ("trainer", "engine", "callbacks", "logger")
+CHANGEABLE = ("resume", "trust", "run_dir")
+# The settings of the trainer that affect the result.
+FROM_CHECKPOINT = ("max_steps", "precision")
+
+
+def changeable(override: Override) -> bool:
+    """Whether ``override`` only affects how a run is executed."""
+    group, below, _ = override.key_or_group.partition(".")
+    known = override.key_or_group in CHANGEABLE or (below and group in CHANGEABLE_BELOW)
+    return override.is_hydra_override() or bool(known and not override.is_delete())
+
+
+def resuming(request: Request) -> Request:
+    """The request of ``ffnet fit``, with the directory and the overrides of the resumed run or sweep.
+
+    Raises:
+        ValueError: if ``resume=true`` names no sweep, or the overrides do not match those of the sweep.
+    """
+    overrides = parsed(request.overrides)
+    given = [override for override in overrides if override.key_or_group == "resume"]
+    asked = given[-1].value() if given else None
+    if asked is None or asked is False or given[-1].is_sweep_override():
+        return request
+    rest = [override for override in overrides if override not in given]
+    folder = _sweep_directory(request, rest) if asked is True else Path(_text(given[-1]))
+    sweep = recorded(folder)
+    if sweep is None:
+        if asked is True:  # the sweep has not begun
+            return request
+        # As text: `resume=0` in a sweep's directory is the run 0.
+        request.overrides = [*unparsed(rest), f"resume={quoted(str(folder))}"]
+        if folder.is_dir():  # else the task says what is wrong
+            request.overrides += [f"hydra.run.dir={quoted(str(folder))}", "hydra.output_subdir=null"]
+        return request
+    own = unparsed(override for override in rest if not changeable(override))
+    theirs = unparsed(override for override in parsed(sweep.overrides) if not changeable(override))
+    if own and set(own) != set(theirs):
+        raise ValueError(f"resume: {folder} holds another sweep, {' '.join(sweep.overrides)}")
+    known = {override for override in sweep.overrides if override.startswith("+")}  # what is added is added once
+    changes = [override for override in unparsed(filter(changeable, rest)) if override not in known]
+    place = f"hydra.sweep.dir={quoted(str(folder))}"
+    request.multirun, request.config_dir = True, request.config_dir or sweep.config_dirs
+    request.overrides = [*sweep.overrides, *changes, "resume=true", place]
+    return request
+
+
+def _sweep_directory(request: Request, overrides: list[Override]) -> Path:
+    """The directory of the sweep that ``resume=true`` resumes."""
+    if not request.multirun:
+        raise ValueError("resume: expected a run or sweep directory, got true, which is for sweeps (-m)")
+    named = [override for override in overrides if override.key_or_group == "hydra.sweep.dir"]
+    if not named:
+        raise ValueError("resume=true: expected hydra.sweep.dir=DIRECTORY as well; or say resume=DIRECTORY")
+    return Path(_text(named[-1]))
+
+
+def _text(override: Override) -> str:
+    """The value as text, also if it looks like a number."""
+    value = override.value()
+    return value if isinstance(value, str) else override.get_value_string()
 
 
 def remaining(config: DictConfig, overrides: list[str], folder: Path) -> list[str] | None:
-    """The overrides with which a run is carried out; None if it belongs to a resumed sweep and is complete.
+    """The overrides of a run; None if it belongs to a resumed sweep and is complete.
 
-    In a resumed sweep (``config.resume`` is True), ``config`` is told to begin the run or to go on with it.
+    In a resumed sweep (``config.resume`` is True), sets ``config.resume`` so that the run starts or continues.
     """
     if config.resume is not True:
         return overrides
     if not (folder / "failed.json").exists() and _steps(folder) >= config.trainer.max_steps:
         return None
     config.resume = str(folder) if (folder / "checkpoints" / "last.ckpt").is_file() else None
-    rest = [override for override in overrides if not override.startswith("resume=")]
+    rest = [override for override in parsed(overrides) if override.key_or_group != "resume"]
     if config.resume is None:
-        return rest
-    return [*filter(_changeable, rest), f"resume={quoted(str(folder))}"]
-
-
-def _changeable(override: str) -> bool:
-    return override.lstrip("+").startswith(CHANGEABLE)
+        return unparsed(rest)
+    return [*unparsed(filter(changeable, rest)), f"resume={quoted(str(folder))}"]
 
 
 def _steps(folder: Path) -> int:
-    """The steps of the complete run in ``folder``; -1 if there is none."""
+    """``max_steps`` of the complete run in ``folder``, which may have stopped early; -1 if there is none."""
     try:
-        return int(json.loads((folder / "metrics.json").read_text())["steps"])
-    except (OSError, ValueError, KeyError):
+        metrics = json.loads((folder / "metrics.json").read_text())
+        return int(metrics.get("max_steps", metrics["steps"]))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return -1
 
 
-def resumed(config: DictConfig, overrides: list[str]) -> tuple[Path, DictConfig, dict[str, str]]:
-    """The checkpoint of the run ``config.resume``, its settings with ``overrides`` applied, and all its overrides.
+def resumed(config: DictConfig, overrides: list[str]) -> "Resumed":
+    """The run ``config.resume``, with ``overrides`` applied to its settings.
+
+    Settings that define the fit come from the checkpoint, as plain data. The run directory, devices and loggers come
+    from ``config``, the user's command.
 
     Raises:
         OSError: if there is no checkpoint.
-        ValueError: if it is damaged, names classes that ffnet does not know, or an override would change
-            what is being fitted.
+        ValueError: if it is damaged, names unknown classes, or an override would change the fit.
     """
-    from ffnet import checkpoint, runs
+    from hydra.utils import get_object
+
+    from ffnet import runs
+    from ffnet.checkpoint import FORMAT, Checkpoint, build, find, refuse_unknown, targets
     from ffnet.cli.trust import known_targets, trusted_classes
 
-    folder = Path(config.resume)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"resume: expected a run's folder, got {folder}")
-    path = checkpoint.find(folder)
-    contents = checkpoint.read(path)["ffnet"]
-    settings = contents["settings"]
+    directory = Path(config.resume)
+    if not directory.is_dir():
+        raise FileNotFoundError(f"resume: expected a run directory, got {directory}")
+    path = find(directory)
+    saved = Checkpoint.read(path)
+    if saved.format != FORMAT:
+        raise ValueError(f"{path}: has format {saved.format}, which can be rendered and evaluated, but not resumed")
     known = known_targets(trusted_classes(config.trust))
-    checkpoint.refuse_unknown(settings, known, str(path))
-    kept = OmegaConf.create(settings)
-    for override in overrides:
-        if not _changeable(override):
-            raise ValueError(f"{override}: a resumed run keeps its settings; only trainer.* and callbacks.* can change")
-        key = override.lstrip("+").split("=")[0]
-        if not key.startswith(("hydra.", "hydra/")):
-            OmegaConf.update(kept, key, OmegaConf.select(config, key))
-    return path.absolute(), kept, contents.get("overrides", {}) | runs.settings(overrides)
+    refuse_unknown(saved.settings, known, str(path))
+    refuse_unknown(saved.field, known, str(path))
+    asked: Any = OmegaConf.to_container(config, resolve=True)
+    settings = {**saved.settings, "model": saved.field, "logger": asked["logger"]}
+    stored = settings.get("trainer") or {}
+    settings["trainer"] = asked["trainer"] | {name: stored[name] for name in FROM_CHECKPOINT if name in stored}
+    given = [asked["logger"], asked["trainer"]]
+    for override in parsed(overrides):
+        if not changeable(override):
+            may = ", ".join(f"{group}.*" for group in CHANGEABLE_BELOW)
+            raise ValueError(f"{override.input_line}: a resumed run keeps its settings; only {may} can change")
+        group, *below = override.key_or_group.split(".")
+        if group in CHANGEABLE_BELOW:
+            given.append(_changed(settings, asked, [group, *below]))
+    known |= {name: get_object(name) for name in targets(given)}  # the user's own command names them
+    own = saved.overrides | runs.settings(overrides)
+    return Resumed(path.absolute(), settings, own, lambda spec: build(spec, known))
+
+
+class Resumed(NamedTuple):
+    """A run to resume: its checkpoint, settings, all overrides so far, and a builder of objects from settings."""
+
+    checkpoint: Path
+    settings: dict[str, Any]
+    overrides: dict[str, str]
+    make: Callable[[Any], Any]
+
+
+def _changed(settings: dict[str, Any], asked: dict[str, Any], keys: list[str]) -> Any:
+    """Copies the value of ``asked`` at ``keys``, or the part that ``settings`` lack, into ``settings``; returns it."""
+    into, value = settings, asked
+    for key in keys[:-1]:
+        value = value[key]
+        if not isinstance(into.get(key), dict):
+            into[key] = value
+            return value
+        into = into[key]
+    into[keys[-1]] = value[keys[-1]]
+    return value[keys[-1]]

@@ -1,16 +1,36 @@
-"""A sweep: its folder's record, and its end."""
+"""Sweeps: the record in their directory, and the summary at their end."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from ffnet.cli.compose import composing, config_dirs
+from ffnet.cli.overrides import combinations, parsed, unparsed
 
-def recorded(folder: Path) -> list[str] | None:
-    """The overrides of the sweep in ``folder``, as they were given but for ``resume``; None if there is no sweep.
+
+@dataclass(frozen=True)
+class Sweep:
+    """The record of a sweep.
+
+    Attributes:
+        overrides: the overrides as given, without ``resume``.
+        config_dirs: the directories of ``--config-dir``.
+        params: the overrides that the sweep's config adds; None if a search chooses the jobs.
+    """
+
+    overrides: list[str]
+    config_dirs: list[str]
+    params: list[str] | None
+
+
+def recorded(folder: Path) -> Sweep | None:
+    """The sweep in the directory ``folder``, if there is one.
 
     Raises:
         ValueError: if its record is damaged.
@@ -19,30 +39,33 @@ def recorded(folder: Path) -> list[str] | None:
     if not record.is_file():
         return None
     try:
-        overrides = list(OmegaConf.load(record).hydra.overrides.task)
-    except (YAMLError, OmegaConfBaseException, ValueError, AttributeError, TypeError) as error:
+        kept = OmegaConf.load(record).hydra
+        # As they were given: one may be logger.csv.save_dir=${run_dir}.
+        given: Any = OmegaConf.to_container(kept.overrides.task, resolve=False)
+        overrides = [override for override in parsed(given) if override.key_or_group != "resume"]
+        lists = str(kept.sweeper._target_).endswith("BasicSweeper")
+        params = [f"{key}={value}" for key, value in (kept.sweeper.get("params") or {}).items()] if lists else None
+        return Sweep(unparsed(overrides), config_dirs(kept.get("runtime", {})), params)
+    except (YAMLError, OmegaConfBaseException, HydraException, ValueError, AttributeError, TypeError) as error:
         raise ValueError(f"{record}: damaged record of a sweep") from error
-    return [override for override in overrides if not override.startswith("resume=")]
 
 
 def jobs(folder: Path) -> list[list[str]]:
-    """The overrides of each job of the sweep in ``folder``, by number; none if a search chooses its jobs."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+    """The overrides of each job of the sweep in ``folder``, by number; empty if a search chooses the jobs.
 
-    line = recorded(folder)
-    if line is None:
+    Raises:
+        ValueError: if its record is damaged.
+    """
+    sweep = recorded(folder)
+    if sweep is None or sweep.params is None:
         return []
-    sweeper = OmegaConf.load(folder / "multirun.yaml").hydra.sweeper
-    if not str(sweeper._target_).endswith("BasicSweeper"):
-        return []
-    # What an experiment sweeps over comes before what was given.
-    line = [*(f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()), *line]
-    return BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(line), max_batch_size=None)[0]
+    # Hydra resolves the options of `encoder=glob(*)`.
+    with composing("fit", [place for place in sweep.config_dirs if Path(place).is_dir()]) as hydra:
+        return combinations(parsed([*sweep.params, *sweep.overrides], hydra.config_loader))
 
 
 class Summary(Callback):
-    """At the end of a sweep: how many runs are complete, and the sweep's exit code, wherever its runs took place."""
+    """Prints the number of complete runs at the end of a sweep, and sets its exit code."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         from ffnet.runs import exit_code, find_runs
@@ -54,4 +77,4 @@ class Summary(Callback):
         print(f"look    ffnet table run={folder}")
         if any(state != "complete" for state in counts):
             print(f"again   ffnet fit resume={folder}")
-        raise SystemExit(exit_code(runs))
+        raise SystemExit(exit_code(runs))  # Hydra turns other exceptions of callbacks into warnings

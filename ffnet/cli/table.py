@@ -1,4 +1,4 @@
-"""``ffnet table``: the runs of a sweep as one table."""
+"""``ffnet table``: tabulates the scores of a sweep."""
 
 import logging
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def table(config: DictConfig) -> None:
+    from ffnet.atomic import replacing
     from ffnet.cli.sweep import jobs
-    from ffnet.files import replacing
     from ffnet.runs import FORMATS, draw, find_runs, tabulate
 
     with reading_input():
@@ -26,7 +26,7 @@ def table(config: DictConfig) -> None:
         folder = Path(config.run)
         runs = find_runs(folder, jobs(folder))
         metrics = None if config.metrics is None else list(config.metrics)
-        # What a plot is drawn against tells groups apart.
+        # Never average over the x axis of a plot.
         over = [] if config.each else [key for key in config.over if config.plot is None or key != config.x]
         found = tabulate(runs, over, metrics)
         text = FORMATS[config.format](found)

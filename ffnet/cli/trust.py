@@ -1,16 +1,36 @@
-"""Which classes settings that come out of a file may name."""
+"""The classes that settings from a file may name."""
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+# The metrics of torchmetrics.image that need no network with downloaded weights.
+IMAGE_METRICS = (
+    "ErrorRelativeGlobalDimensionlessSynthesis",
+    "MultiScaleStructuralSimilarityIndexMeasure",
+    "PeakSignalNoiseRatio",
+    "RelativeAverageSpectralError",
+    "RootMeanSquaredErrorUsingSlidingWindow",
+    "SpatialCorrelationCoefficient",
+    "SpectralAngleMapper",
+    "StructuralSimilarityIndexMeasure",
+    "TotalVariation",
+    "UniversalImageQualityIndex",
+)
+POINT_METRICS = ("MeanAbsoluteError", "MeanSquaredError", "R2Score")
+# The callbacks of Lightning that write no files.
+CALLBACKS = ("EarlyStopping", "LearningRateMonitor", "Timer")
 
 
-def trusted_classes(names: Iterable[str]) -> list[type]:
-    """The user's own classes, named by the user as ``module.Class``.
+def trusted_classes(names: Iterable[str]) -> dict[str, type]:
+    """The user's own classes, named by the user as ``module.Class``; also by their full name, where that differs.
 
     Raises:
         ValueError: if there is no such class.
     """
-    classes = []
+    from ffnet.checkpoint import full_name
+
+    classes: dict[str, type] = {}
     for name in names:
         module, _, attribute = name.rpartition(".")
         try:
@@ -19,27 +39,45 @@ def trusted_classes(names: Iterable[str]) -> list[type]:
             raise ValueError(f"trust: cannot import {name!r} ({error}); is its folder on PYTHONPATH?") from error
         if not isinstance(found, type):
             raise ValueError(f"trust: expected a class, got {name!r}")
-        classes.append(found)
+        classes |= {name: found, full_name(found): found}
     return classes
 
 
-def known_targets(trust: Iterable[type]) -> set[str]:
-    """Every ``_target_`` that the settings of a run to be resumed may name."""
-    from lightning.pytorch import loggers
+def known_datasets(trust: Mapping[str, type]) -> dict[str, Callable[..., Any]]:
+    """The classes that a dataset may consist of, by ``_target_``: ffnet's, and metrics without a network."""
+    import torchmetrics
+    import torchmetrics.image
+
+    import ffnet.datasets
+    import ffnet.metrics
+    import ffnet.operators
+    import ffnet.sampling
+
+    ours = (ffnet.datasets, ffnet.metrics, ffnet.operators, ffnet.sampling)
+    found = {f"{home.__name__}.{name}": getattr(home, name) for home in ours for name in home.__all__}
+    found |= {f"torchmetrics.image.{name}": getattr(torchmetrics.image, name) for name in IMAGE_METRICS}
+    found |= {f"torchmetrics.{name}": getattr(torchmetrics, name) for name in POINT_METRICS}
+    return found | dict(trust)
+
+
+def known_targets(trust: Mapping[str, type]) -> dict[str, Callable[..., Any]]:
+    """The classes that the settings of a resumed run may name, by ``_target_``."""
+    from lightning.pytorch import Trainer, callbacks
     from torch import nn, optim
     from torch.optim import lr_scheduler
 
-    import ffnet.datasets
+    import ffnet.fitting
     import ffnet.training
     from ffnet.checkpoint import known_modules
 
     homes = {
-        "ffnet.datasets": ffnet.datasets.__all__,
-        "ffnet.training": ffnet.training.__all__,
-        "torch.nn": nn.modules.loss.__all__,
-        "torch.optim": [name for name in optim.__all__ if isinstance(getattr(optim, name), type)],
-        "torch.optim.lr_scheduler": lr_scheduler.__all__,
-        "lightning.pytorch.loggers": loggers.__all__,
-        "lightning.pytorch": ["Trainer"],
+        ffnet.fitting: ffnet.fitting.__all__,
+        ffnet.training: ffnet.training.__all__,
+        nn: nn.modules.loss.__all__,
+        optim: [name for name in optim.__all__ if isinstance(getattr(optim, name), type)],
+        lr_scheduler: lr_scheduler.__all__,
+        callbacks: CALLBACKS,
     }
-    return {f"{home}.{name}" for home, names in homes.items() for name in names} | set(known_modules(trust))
+    found = {f"{home.__name__}.{name}": getattr(home, name) for home, names in homes.items() for name in names}
+    trainers: dict[str, Callable[..., Any]] = {"lightning.pytorch.Trainer": Trainer}
+    return found | trainers | known_modules(trust) | known_datasets(trust)

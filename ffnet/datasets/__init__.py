@@ -1,7 +1,18 @@
-"""Datasets: the signals that are fitted, with their coordinates, samplers and scores."""
+"""Datasets: each combines the signal, operator, sampler and metrics of one task."""
 
-from ffnet.datasets.base import Batch, Dataset
+from ffnet.datasets.base import Batch, Dataset, Evaluation, Held, Source, Stream
 from ffnet.datasets.image import ImageDataset
 from ffnet.datasets.occupancy import OccupancyDataset
+from ffnet.datasets.tensors import TensorSource
 
-__all__ = ["Batch", "Dataset", "ImageDataset", "OccupancyDataset"]
+__all__ = [
+    "Batch",
+    "Dataset",
+    "Evaluation",
+    "Held",
+    "ImageDataset",
+    "OccupancyDataset",
+    "Source",
+    "Stream",
+    "TensorSource",
+]

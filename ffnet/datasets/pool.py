@@ -1,4 +1,4 @@
-"""Labelled points that are computed once and kept."""
+"""A cached pool of labelled points."""
 
 import hashlib
 import os
@@ -12,48 +12,50 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ffnet.files import replacing
+from ffnet.atomic import replacing
 
 if TYPE_CHECKING:
-    from ffnet.datasets.occupancy import OccupancyDataset
+    from ffnet.datasets.occupancy import ShapePoints
 
 CHUNK_POINTS = 2**18
 POOL_SEED = 1
 
 
-def cache_folder() -> Path:
-    """Where pools are kept: ``ffnet`` in ``$XDG_CACHE_HOME``, by default ``~/.cache``."""
+def cache_directory() -> Path:
+    """The cache directory: ``ffnet`` in ``$XDG_CACHE_HOME``, by default ``~/.cache``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ffnet"
 
 
-def labelled_pool(dataset: "OccupancyDataset", count: int) -> tuple[Tensor, Tensor]:
-    """``count`` of the dataset's points (n, 3) and labels (n, 1), from the cache if they have been computed before.
+def labelled_pool(shape: "ShapePoints", count: int) -> tuple[Tensor, Tensor]:
+    """``count`` points (n, 3) of the shape and their labels (n, 1), from the cache if it contains them.
 
-    The points have a seed of their own: runs of other seeds draw other batches from the same pool.
+    The points have a fixed seed: runs with different seeds draw different batches from the same pool.
     """
-    key = hashlib.sha256(f"1 {count} {dataset.near} {dataset.sigma} {dataset.bounds.tolist()}".encode())
-    key.update(dataset.winding.mesh.vertices.tobytes())
-    key.update(dataset.winding.mesh.faces.tobytes())
-    path = cache_folder() / f"pool-{key.hexdigest()[:32]}.npz"
+    key = hashlib.sha256(f"1 {count} {shape.surface_fraction} {shape.sigma} {shape.bounds.tolist()}".encode())
+    key.update(shape.winding.mesh.vertices.tobytes())
+    key.update(shape.winding.mesh.faces.tobytes())
+    path = cache_directory() / f"pool-{key.hexdigest()[:32]}.npz"
     try:
         with path.open("rb") as file, np.load(file) as kept:
-            return torch.from_numpy(kept["points"]), torch.from_numpy(kept["labels"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there, or damaged
+            points, labels = torch.from_numpy(kept["points"]), torch.from_numpy(kept["labels"])
+        if points.shape == (count, 3) and labels.shape == (count, 1):
+            return points, labels
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # missing or damaged
         pass
-    points, labels = (torch.cat(pieces) for pieces in zip(*_chunks(dataset, count), strict=True))
+    points, labels = (torch.cat(pieces) for pieces in zip(*_chunks(shape, count), strict=True))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             np.savez(temporary, points=points.numpy(), labels=labels.numpy())
-    except OSError:  # no cache to write to: the run does not depend on it
+    except OSError:  # the cache cannot be written; the run does not depend on it
         pass
     return points, labels
 
 
-def _chunks(dataset: "OccupancyDataset", count: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _chunks(shape: "ShapePoints", count: int) -> Iterator[tuple[Tensor, Tensor]]:
     generator = torch.Generator().manual_seed(POOL_SEED)
     with tqdm(total=count, unit="point", unit_scale=True, desc="labels", disable=None, leave=False) as bar:
         for start in range(0, count, CHUNK_POINTS):
-            points = dataset.points(min(CHUNK_POINTS, count - start), dataset.near, dataset.sigma, generator)
-            yield points, dataset.label(points)
+            points = shape.points(min(CHUNK_POINTS, count - start), shape.surface_fraction, shape.sigma, generator)
+            yield points, shape.label(points)
             bar.update(len(points))

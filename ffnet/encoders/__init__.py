@@ -9,7 +9,7 @@ from ffnet.encoders.annealed import AnnealedEncoder
 from ffnet.encoders.base import Encoder
 from ffnet.encoders.blob import OneBlobEncoder, one_blob
 from ffnet.encoders.composite import CompositeEncoder
-from ffnet.encoders.fourier import Sinusoids, project, sincos
+from ffnet.encoders.fourier import FourierEncoder, project, sincos
 from ffnet.encoders.gaussian import GaussianEncoder, gaussian_frequencies
 from ffnet.encoders.grid import GridEncoder
 from ffnet.encoders.harmonics import SphericalHarmonicsEncoder, spherical_harmonics
@@ -17,7 +17,6 @@ from ffnet.encoders.identity import IdentityEncoder
 from ffnet.encoders.integrated import IntegratedEncoder
 from ffnet.encoders.positional import PositionalEncoder, log_frequencies
 from ffnet.encoders.triangle import TriangleWaveEncoder, triangle
-from ffnet.encoders.waves import FourierEncoder
 
 __all__ = [
     "AnnealedEncoder",
@@ -30,7 +29,6 @@ __all__ = [
     "IntegratedEncoder",
     "OneBlobEncoder",
     "PositionalEncoder",
-    "Sinusoids",
     "SphericalHarmonicsEncoder",
     "TriangleWaveEncoder",
     "conventions",

@@ -1,4 +1,4 @@
-"""Coarse to fine: features of high frequency come in as training goes on (Park et al. 2021, arXiv 2011.12948)."""
+"""Coarse to fine: high-frequency features are faded in during training (Park et al. 2021, arXiv 2011.12948)."""
 
 import math
 
@@ -16,15 +16,15 @@ def window(levels: Int[Tensor, "k"], alpha: Float[Tensor, ""]) -> Float[Tensor, 
 
 
 class AnnealedEncoder(Encoder):
-    """``encoder``'s features, the finer of them faded in by ``progress``: 0 shows none but those without a level
-    (such as the coordinates), 1 shows all.
+    """``encoder``'s features, weighted by ``progress`` from coarse to fine: 0 keeps only features without a level
+    (such as the coordinates), 1 keeps all.
 
-    ``progress`` is a buffer that the training sets (``ffnet fit`` does, over the first ``share`` of its steps), so a
-    checkpoint holds it. What is coarse is what ``encoder.levels()`` says.
+    ``progress`` is a persistent buffer, set during training (``ffnet fit`` raises it over the first ``share`` of the
+    steps). ``encoder.levels()`` defines which features are coarse.
 
     Args:
         encoder: any encoder.
-        share: of the training after which every feature is there.
+        share: fraction of the training after which all features are enabled.
 
     Raises:
         ValueError: if ``share`` is not in (0, 1].
@@ -43,7 +43,7 @@ class AnnealedEncoder(Encoder):
         self.register_buffer("level", encoder.levels())
 
     def anneal(self, trained: float) -> None:
-        """Sets ``progress`` when a share ``trained`` in [0, 1] of the training is done."""
+        """Sets ``progress`` for a training of which the fraction ``trained``, in [0, 1], is done."""
         self.progress.fill_(min(trained / self.share, 1.0))
 
     def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:

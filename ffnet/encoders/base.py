@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 
 class FullPrecision(nn.Module):
-    """A module whose tensors follow it to its device and to float64, but never below float32."""
+    """A module whose tensors move with it to a device or to float64, but are never cast below float32."""
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        # .half() and .bfloat16() would round what an encoder holds. Frequencies of 8 bits belong to another
-        # encoder, and a table of 8 bits cannot take a small step.
+        # .half() and .bfloat16() would round the encoder's tensors: frequencies with 8 significant bits are those of
+        # another encoder, and a table with 8 bits cannot take a small optimizer step.
         held = {name: t.data for name, t in (self._buffers | self._parameters).items() if t is not None}
         super()._apply(fn, recurse)
         for name, original in held.items():
@@ -27,9 +27,9 @@ class FullPrecision(nn.Module):
 class Encoder(FullPrecision, ABC):
     """Maps coordinates (..., in_features) to features (..., out_features), for any leading dimensions.
 
-    A subclass sets ``in_features`` and ``out_features`` and implements ``encode``. Precision is settled here,
-    once: ``encode`` works in float32 or better whatever surrounds it (a phase of 100 cycles in bfloat16 has
-    no correct digit after the point), and the features come back in the coordinates' own type.
+    A subclass sets ``in_features`` and ``out_features`` and implements ``encode``. Precision is handled here:
+    ``encode`` gets float32 or float64 coordinates whatever the input (in bfloat16 a phase of 100 cycles has no
+    correct digit after the decimal point), and the features are cast back to the dtype of the coordinates.
     """
 
     def __init__(self, in_features: int, out_features: int) -> None:
@@ -42,7 +42,7 @@ class Encoder(FullPrecision, ABC):
         """Features of coordinates that are float32 or float64."""
 
     def levels(self) -> Int[Tensor, "k"]:
-        """Where each feature stands from coarse to fine: 1 is the coarsest; 0 has no such place."""
+        """Level of detail of each feature: 1 is the coarsest; 0 is a feature without one, such as a coordinate."""
         return torch.zeros(self.out_features, dtype=torch.int64)
 
     def forward(self, coordinates: Shaped[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
@@ -67,14 +67,14 @@ def ranks(frequencies: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
 
 
 def positive(name: str, value: Any) -> float:
-    """``value``, if it is a finite number above 0; a ValueError that names it otherwise."""
+    """Returns ``value``; raises ValueError, with its name, unless it is a finite number above 0."""
     if not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ValueError(f"{name}: expected a finite number above 0, got {value!r}")
     return float(value)
 
 
 def positive_integer(name: str, value: Any) -> int:
-    """``value``, if it is a whole number of at least 1; a ValueError that names it otherwise."""
+    """Returns ``value``; raises ValueError, with its name, unless it is an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
+        raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}")
     return int(value)

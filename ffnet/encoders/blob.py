@@ -15,7 +15,7 @@ def quartic_cdf(u: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
 
 
 def one_blob(x: Float[Tensor, "*batch"], bins: int) -> Float[Tensor, "*batch bins"]:
-    """How much of a blob around x falls into each of ``bins`` equal bins of [0, 1], which wraps around.
+    """Mass of a blob around x in each of ``bins`` equal bins of [0, 1], with periodic boundaries.
 
     The blob is the quartic kernel of radius ``1 / bins``, as in tiny-cuda-nn; the paper's is a Gaussian of about
     that width.
@@ -29,14 +29,14 @@ def one_blob(x: Float[Tensor, "*batch"], bins: int) -> Float[Tensor, "*batch bin
 class OneBlobEncoder(Encoder):
     """A soft one-hot vector of each coordinate: ``num_bins`` values that sum to 1, all of x_0 first, then x_1, ...
 
-    The coordinates lie in [0, 1]; 0 and 1 are the same place.
+    The coordinates lie in [0, 1]; 0 and 1 are the same point.
 
     Args:
         in_features: number of coordinates d.
         num_bins: bins along each axis; ``out_features`` is ``in_features * num_bins``.
 
     Raises:
-        ValueError: if a count is not a whole number of at least 1, or there is a single bin.
+        ValueError: if a count is not an integer of at least 1, or there is a single bin.
     """
 
     def __init__(self, in_features: int, num_bins: int = 16) -> None:

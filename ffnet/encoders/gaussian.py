@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
-from ffnet.encoders.base import positive, positive_integer, ranks
-from ffnet.encoders.fourier import Sinusoids, project
+from ffnet.encoders.base import positive, positive_integer
+from ffnet.encoders.fourier import FourierEncoder
 
 
 def gaussian_frequencies(count: int, sigmas: Sequence[float], seed: int) -> Float[Tensor, "count d"]:
@@ -17,12 +17,12 @@ def gaussian_frequencies(count: int, sigmas: Sequence[float], seed: int) -> Floa
     return normal * torch.tensor(sigmas, dtype=torch.float64, device="cpu")
 
 
-class GaussianEncoder(Sinusoids):
+class GaussianEncoder(FourierEncoder):
     """``gamma(x) = [sin(2 pi B x), cos(2 pi B x)]`` with ``B_ij ~ N(0, sigma_j^2)`` in cycles per unit.
 
-    B is drawn from a generator seeded with ``seed``: neither torch's global generator nor the device changes
-    it. It is a persistent buffer (num_frequencies, in_features), so a checkpoint holds it. In expectation the
-    features' inner product is ``exp(-2 pi^2 sigma^2 |x - x'|^2)``: sigma is the bandwidth.
+    B (num_frequencies, in_features) is drawn from a generator of its own, seeded with ``seed``, so it depends neither
+    on torch's global generator nor on the device. The expected inner product of the features of x and x' is
+    proportional to ``exp(-2 pi^2 sigma^2 |x - x'|^2)``: sigma is the bandwidth.
 
     Args:
         in_features: number of coordinates d.
@@ -30,15 +30,13 @@ class GaussianEncoder(Sinusoids):
         sigma: standard deviation of the frequencies in cycles per unit; one number, or one for each axis.
         seed: of the generator that draws B.
         normalize: divide the features by their norm, ``sqrt(num_frequencies)`` (3D shapes in Tancik et al. 2020).
-        trainable: B is a parameter and is fitted with the network (Li et al. 2021, arXiv 2106.02795).
+        trainable: B is a parameter and is trained with the network (Li et al. 2021, arXiv 2106.02795).
         dtype: type of B; torch's default type if None.
 
     Raises:
-        ValueError: if a count is not a whole number of at least 1, a sigma is not finite and above 0, or the
+        ValueError: if a count is not an integer of at least 1, a sigma is not finite and above 0, or the
             number of sigmas is neither 1 nor ``in_features``.
     """
-
-    B: Tensor
 
     def __init__(
         self,
@@ -57,17 +55,6 @@ class GaussianEncoder(Sinusoids):
             raise ValueError(f"sigma: expected one number or {in_features}, got {len(sigmas)}")
         for value in sigmas:
             positive("sigma", value)
-        super().__init__(in_features, 2 * num_frequencies)
+        B = gaussian_frequencies(num_frequencies, sigmas, seed).to(torch.get_default_device())
+        super().__init__(in_features, [1.0], B, trainable=trainable, dtype=dtype)
         self.scale = num_frequencies**-0.5 if normalize else 1.0
-        B = gaussian_frequencies(num_frequencies, sigmas, seed)
-        B = B.to(torch.empty(0, dtype=dtype))  # torch's default type and device
-        if trainable:
-            self.B = nn.Parameter(B)
-        else:
-            self.register_buffer("B", B)
-
-    def cycles(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch m"]:
-        return project(coordinates, self.B)
-
-    def levels(self) -> Int[Tensor, "k"]:
-        return ranks(self.B.detach().norm(dim=1).cpu()).repeat(2)

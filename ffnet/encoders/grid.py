@@ -22,15 +22,15 @@ def corners(
 ) -> tuple[Int[Tensor, "c n"], Float[Tensor, "c n"]]:
     """Table entries of the ``c = 2^d`` corners of each point's cell, and their multilinear weights.
 
-    Where the table has room for all ``(resolution + 1)^d`` vertices, each has an entry of its own, x fastest; else
-    they are hashed (eq. 4), and ``entries`` is a power of two.
+    If the table has room for all ``(resolution + 1)^d`` vertices, each has its own entry, x fastest; otherwise they
+    are hashed (eq. 4), and ``entries`` is a power of two.
     """
     dense = (resolution + 1) ** len(axes) <= entries
     combine = torch.add if dense else torch.bitwise_xor
     entry, weight = torch.zeros_like(axes[:1], dtype=torch.int32), torch.ones_like(axes[:1])
     for axis, x in enumerate(axes):
         position = x.clamp(0, 1) * resolution
-        cell = position.to(torch.int32).clamp(0, resolution - 1)  # as whole numbers: NaN must not become an address
+        cell = position.to(torch.int32).clamp(0, resolution - 1)  # clamped as integers: NaN must not become an index
         right = position - cell
         # Reduced, so that products fit in 32 bits: a hash takes their low bits only.
         stride = (resolution + 1) ** axis if dense else PRIMES[axis] % entries
@@ -43,39 +43,39 @@ def corners(
 def gather(x: Float[Tensor, "n d"], table: Float[Tensor, "f entries"], resolution: int) -> Float[Tensor, "f n"]:
     """Multilinear interpolation between the corners of each point's cell, for a dense or a hashed table."""
     entry, weight = corners(x.T, resolution, table.shape[-1])
-    # A feature at a time: picking single numbers out of a row is what index_select, and its gradient, do fastest.
+    # One feature at a time: index_select and its gradient are fastest on single numbers of a row.
     return torch.stack([(row.index_select(0, entry.flatten()).view_as(weight) * weight).sum(0) for row in table])
 
 
 def sample(x: Float[Tensor, "n d"], table: Float[Tensor, "f entries"], resolution: int) -> Float[Tensor, "f n"]:
     """``gather`` for a dense grid in 2D or 3D, by torch's ``grid_sample``, several times as fast."""
     dimensions = x.shape[-1]
-    picture = table.reshape(1, len(table), *[resolution + 1] * dimensions)
+    image = table.reshape(1, len(table), *[resolution + 1] * dimensions)
     points = (2 * x - 1).reshape(1, *[1] * (dimensions - 1), -1, dimensions)
-    return grid_sample(picture, points, align_corners=True, padding_mode="border").reshape(len(table), -1)
+    return grid_sample(image, points, align_corners=True, padding_mode="border").reshape(len(table), -1)
 
 
 class GridEncoder(Encoder):
     """Features of each level's grid at the point, linearly interpolated: all of level 0, then of level 1, ...
 
-    A level with r cells along an axis has (r + 1)^d vertices. They have a table entry each while ``table_size``
-    allows it; beyond, they share ``table_size`` entries by a hash. Coordinates outside [0, 1] count as the
-    border, where the gradient is finite. The start is U(-1e-4, 1e-4).
+    A level with r cells along an axis has (r + 1)^d vertices. Each has its own table entry if ``table_size`` allows;
+    otherwise they share ``table_size`` entries through a hash. Coordinates outside [0, 1] are clamped to the border;
+    gradients are finite there. The table is initialised with U(-1e-4, 1e-4).
 
-    Unlike frequencies, these features overfit: between the pixels that were fitted they say little.
+    Unlike Fourier features, these overfit: between training pixels they interpolate poorly.
 
     Args:
         in_features: number of coordinates d, 1 to 4.
         levels: number of grids.
         features_per_level: ``out_features`` is ``levels * features_per_level``.
-        table_size: most entries of a level; a power of two.
+        table_size: maximum number of entries per level; a power of two.
         min_resolution: cells along an axis at the coarsest level.
         max_resolution: cells along an axis at the finest level.
-        seed: of the generator that draws the start.
+        seed: of the generator that draws the initial table.
         dtype: type of the table; torch's default type if None.
 
     Raises:
-        ValueError: if a count is not a whole number of at least 1, ``in_features`` is above 4, ``table_size`` is
+        ValueError: if a count is not an integer of at least 1, ``in_features`` is above 4, ``table_size`` is
             no power of two, or ``max_resolution < min_resolution``.
     """
 

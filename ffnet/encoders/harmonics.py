@@ -15,8 +15,8 @@ def spherical_harmonics(
     """``Y_lm`` of unit vectors (x, y, z): degree l = 0 ... levels - 1, within it order m = -l ... l.
 
     Orthonormal on the sphere; degree 1 is ``sqrt(3 / 4 pi) (y, z, x)``. ``condon_shortley`` multiplies by (-1)^m.
-    As polynomials, with no angle and no division, so values and gradients are finite everywhere; of a vector that is
-    not of length 1 they are the same polynomials.
+    Evaluated as polynomials, without angles or divisions, so values and gradients are finite everywhere; a vector of
+    another length gets the same polynomials.
     """
     x, y, z = directions.unbind(-1)
     one = torch.ones_like(z)
@@ -27,7 +27,7 @@ def spherical_harmonics(
         for degree in range(m, levels):
             squared = (2 * degree + 1) / (4 * math.pi) * math.factorial(degree - m) / math.factorial(degree + m)
             norm = math.sqrt(squared * (2 if m else 1)) * (-1) ** (m * condon_shortley)
-            features[degree, -m] = norm * legendre * imaginary  # of m = 0 it is overwritten
+            features[degree, -m] = norm * legendre * imaginary  # overwritten if m = 0
             features[degree, m] = norm * legendre * real
             above = ((2 * degree + 1) * z * legendre - (degree + m) * below) / (degree - m + 1)
             below, legendre = legendre, above
@@ -47,7 +47,7 @@ class SphericalHarmonicsEncoder(Encoder):
         condon_shortley: multiply by (-1)^m.
 
     Raises:
-        ValueError: if ``in_features`` is not 3 or ``levels`` is not a whole number of at least 1.
+        ValueError: if ``in_features`` is not 3 or ``levels`` is not an integer of at least 1.
     """
 
     def __init__(

@@ -8,37 +8,37 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ffnet.encoders.base import Encoder, positive
-from ffnet.encoders.waves import PERIODS, FourierEncoder
+from ffnet.encoders.fourier import FourierEncoder
 
 Covariance = Literal["diagonal", "full"]
 
 
 def variance_along(
-    B: Float[Tensor, "r d"] | None, spread: Float[Tensor, "*batch c"], full: bool
+    B: Float[Tensor, "r d"] | None, covariance: Float[Tensor, "*batch c"], full: bool
 ) -> Float[Tensor, "*batch r"]:
     """Variance of ``B x`` in each row, or of x along each axis if B is None.
 
-    ``spread`` is the diagonal of the covariance of x (c = d), or all of it, row by row (c = d^2), if ``full``.
+    ``covariance`` is that of x: its diagonal (c = d), or the whole matrix row by row (c = d^2) if ``full``.
     """
     if full:
-        d = math.isqrt(spread.shape[-1])
-        spread = spread.unflatten(-1, (d, d))
+        d = math.isqrt(covariance.shape[-1])
+        covariance = covariance.unflatten(-1, (d, d))
         if B is None:
-            return spread.diagonal(dim1=-2, dim2=-1)
-        return (B * (spread.unsqueeze(-3) * B.unsqueeze(-2)).sum(-1)).sum(-1)
-    return spread if B is None else (spread.unsqueeze(-2) * B.square()).sum(-1)
+            return covariance.diagonal(dim1=-2, dim2=-1)
+        return (B * (covariance.unsqueeze(-3) * B.unsqueeze(-2)).sum(-1)).sum(-1)
+    return covariance if B is None else (covariance.unsqueeze(-2) * B.square()).sum(-1)
 
 
 class IntegratedEncoder(Encoder):
     """Expectation of ``encoder``'s features when x is Gaussian: ``exp(-w^2 var / 2) sin(w mean)``, w in radians.
 
-    What a point's neighbourhood blurs away fades out instead of aliasing.
+    Frequencies that average out over the Gaussian fade to 0 instead of aliasing.
 
     Args:
-        encoder: the sines and cosines.
+        encoder: any Fourier encoder.
         variance: of x along each axis, the same everywhere (a pixel of width h has h^2 / 12); the input is then the
-            mean (..., d). If None the input carries it behind the mean: (..., d + d) or (..., d + d^2).
-        covariance: what the input carries: its ``diagonal``, or the ``full`` matrix row by row.
+            mean (..., d). If None, each input is the mean followed by its own: (..., d + d) or (..., d + d^2).
+        covariance: what follows the mean: the ``diagonal``, or the ``full`` matrix row by row.
         variance_scale: factor of the variance. 1 is the expectation; nerfstudio leaves out (2 pi)^2.
 
     Raises:
@@ -63,15 +63,18 @@ class IntegratedEncoder(Encoder):
         self.variance_scale = positive("variance_scale", variance_scale)
 
     def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
-        mean, spread = coordinates.split([self.encoder.in_features, self.in_features - self.encoder.in_features], -1)
+        mean, covariance = coordinates.split(
+            [self.encoder.in_features, self.in_features - self.encoder.in_features], -1
+        )
         if self.variance is not None:
-            spread = torch.full_like(mean, self.variance)
-        # What rounding leaves below 0 would grow where it shall fade.
-        variance = variance_along(self.encoder.B, spread, self.full).clamp(min=0).unsqueeze(-2)
-        radians = (2 * math.pi / PERIODS[self.encoder.unit]) * self.encoder.frequencies.unsqueeze(-1)
+            covariance = torch.full_like(mean, self.variance)
+        # A variance that rounding left below 0 would amplify instead of damping.
+        variance = variance_along(None if self.encoder.axes else self.encoder.B, covariance, self.full).clamp(min=0)
+        variance = variance.unflatten(-1, (-1, self.encoder.rows))
+        radians = self.encoder.turn * self.encoder.multipliers()
         damping = (-0.5 * self.variance_scale * variance * radians.square()).exp()
         sin, cos = self.encoder.waves(mean)
-        return self.encoder.arrange(mean, damping * sin, damping * cos)
+        return self.encoder.features(mean, damping * sin, damping * cos)
 
     def levels(self) -> Tensor:
         return self.encoder.levels()

@@ -1,7 +1,7 @@
 """Encoders under nerfstudio's names, arguments and methods, without nerfstudio.
 
-Import from here what you import from ``nerfstudio.field_components.encodings``. Checkpoints load either way:
-``b_matrix`` is where it was. What nerfstudio hands to tiny-cuda-nn is in ``ffnet.encoders.tinycudann``.
+A replacement for ``nerfstudio.field_components.encodings``. Checkpoints load in both directions: the matrix is the
+entry ``b_matrix``. What nerfstudio delegates to tiny-cuda-nn is in ``ffnet.encoders.tinycudann``.
 """
 
 from typing import Any
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from ffnet.encoders import conventions
 from ffnet.encoders.base import Encoder
 from ffnet.encoders.conventions.integrated import WITHOUT_TURN
+from ffnet.encoders.fourier import FourierEncoder
 from ffnet.encoders.integrated import IntegratedEncoder
-from ffnet.encoders.waves import FourierEncoder
 
 
 class Encoding(nn.Module):
-    """Any encoder as nerfstudio's fields expect one: ``in_dim``, ``get_out_dim()``, ``covs`` where it can."""
+    """Any encoder with nerfstudio's interface: ``in_dim``, ``get_out_dim()``, ``covs`` if it has sines."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -48,11 +48,11 @@ class Encoding(nn.Module):
 
 
 def _publish(module: nn.Module, state: dict[str, Tensor], prefix: str, _: Any) -> None:
-    """Of what a FourierEncoder holds, nerfstudio's checkpoints have the matrix alone, transposed."""
+    """Of a FourierEncoder's state, nerfstudio's checkpoints have the matrix only, transposed."""
     if isinstance(module.encoder, FourierEncoder):
         for name in [name for name in state if name.startswith(f"{prefix}encoder.")]:
             tensor = state.pop(name)
-            if name.endswith(".B"):
+            if name.endswith(".B") and not module.encoder.axes:
                 state[f"{prefix}b_matrix"] = tensor.T
 
 

@@ -4,11 +4,11 @@ import math
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from ffnet.encoders.base import positive, positive_integer
-from ffnet.encoders.fourier import Sinusoids
+from ffnet.encoders.fourier import FourierEncoder
 
 Spacing = Literal["log", "linear", "shifted_log"]
 
@@ -18,7 +18,7 @@ def log_frequencies(count: int, lowest: float, highest: float) -> Float[Tensor, 
     return torch.exp2(torch.linspace(math.log2(lowest), math.log2(highest), count, dtype=torch.float64))
 
 
-class PositionalEncoder(Sinusoids):
+class PositionalEncoder(FourierEncoder):
     """``gamma(x) = [sin(2 pi f_k x_i), cos(2 pi f_k x_i)]``, k outermost within each block: ``f_0 x_0, f_0 x_1,
     ..., f_1 x_0, ...``.
 
@@ -28,21 +28,19 @@ class PositionalEncoder(Sinusoids):
     Args:
         in_features: number of coordinates d.
         num_frequencies: frequencies along each axis.
-        min_frequency: the lowest, in cycles per unit; not used by ``shifted_log``, which starts at 0.
+        min_frequency: the lowest, in cycles per unit; ignored by ``shifted_log``, whose lowest is 0.
         max_frequency: the highest, in cycles per unit; by default ``min_frequency * 2^(num_frequencies - 1)``.
         spacing: ``log``, ``linear``, or ``shifted_log``: ``2^linspace(0, s, num_frequencies) - 1`` with
             ``s = log2(max_frequency + 1)``, the variant in the code of Tancik et al. 2020.
-        include_input: put the coordinates themselves in front of the features.
+        include_input: prepend the coordinates to the features.
         normalize: divide the features by their norm, the root of the number of sines (3D shapes in Tancik et al.
-            2020); the coordinates in front stay as they are.
-        dtype: type of the buffer ``frequencies``; torch's default type if None.
+            2020); the coordinates are not scaled.
+        dtype: type of B; torch's default type if None.
 
     Raises:
-        ValueError: if a count is not a whole number of at least 1, a frequency is not finite and above 0,
+        ValueError: if a count is not an integer of at least 1, a frequency is not finite and above 0,
             ``max_frequency < min_frequency``, or the spacing is unknown.
     """
-
-    frequencies: Tensor
 
     def __init__(
         self,
@@ -67,9 +65,6 @@ class PositionalEncoder(Sinusoids):
             raise ValueError(
                 f"max_frequency: expected at least min_frequency, which is {min_frequency}, got {max_frequency}"
             )
-        super().__init__(in_features, in_features * (2 * num_frequencies + include_input))
-        self.include_input, self.extra_features = include_input, in_features * include_input
-        self.scale = (in_features * num_frequencies) ** -0.5 if normalize else 1.0
         if spacing == "shifted_log":
             frequencies = log_frequencies(num_frequencies, 1, max_frequency + 1) - 1
         elif spacing == "log":
@@ -78,16 +73,6 @@ class PositionalEncoder(Sinusoids):
             frequencies = torch.linspace(min_frequency, max_frequency, num_frequencies, dtype=torch.float64)
         frequencies = frequencies.to(dtype or torch.get_default_dtype())
         if not frequencies.isfinite().all():
-            raise ValueError(f"num_frequencies: the highest of {num_frequencies} is beyond {frequencies.dtype}")
-        self.register_buffer("frequencies", frequencies)
-
-    def cycles(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch m"]:
-        return (coordinates.unsqueeze(-2) * self.frequencies.unsqueeze(-1)).flatten(-2)
-
-    def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
-        features = super().encode(coordinates)
-        return torch.cat([coordinates, features], dim=-1) if self.include_input else features
-
-    def levels(self) -> Int[Tensor, "k"]:
-        level = torch.arange(1, len(self.frequencies) + 1).repeat_interleave(self.in_features).repeat(2)
-        return torch.cat([torch.zeros(self.in_features * self.include_input, dtype=level.dtype), level])
+            raise ValueError(f"num_frequencies: the highest of {num_frequencies} overflows {frequencies.dtype}")
+        super().__init__(in_features, frequencies, include="first" if include_input else "none", dtype=dtype)
+        self.scale = (in_features * num_frequencies) ** -0.5 if normalize else 1.0

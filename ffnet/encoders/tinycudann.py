@@ -1,7 +1,7 @@
-"""``Encoding`` as tiny-cuda-nn's PyTorch bindings have it, in PyTorch alone and on any device.
+"""``Encoding`` of tiny-cuda-nn's PyTorch bindings, in plain PyTorch and on any device.
 
-In place of ``import tinycudann as tcnn``: ``from ffnet.encoders import tinycudann as tcnn``. The features have the
-type of the input, where tiny-cuda-nn returns half precision, and there is no padding.
+Replace ``import tinycudann as tcnn`` by ``from ffnet.encoders import tinycudann as tcnn``. The features have the dtype
+of the input, where tiny-cuda-nn returns half precision, and are not padded.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ def encoder(in_features: int, config: Mapping[str, Any]) -> Encoder:
     """The encoder that a tiny-cuda-nn configuration describes.
 
     Raises:
-        ValueError: if its ``otype`` is none of those here, or the parts of a composite do not add up.
+        ValueError: if its ``otype`` is not supported, or the parts of a composite do not add up to ``in_features``.
     """
     settings = {key: value for key, value in config.items() if key not in ("otype", "n_dims_to_encode")}
     otype = str(config.get("otype", "")).lower()

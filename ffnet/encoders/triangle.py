@@ -15,7 +15,7 @@ def triangle(cycles: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
 class TriangleWaveEncoder(Encoder):
     """``triangle(f_k x_i + k / 4)`` at octaves ``f_k = min_frequency 2^k``; all of x_0 first, then x_1, ...
 
-    One wave for each octave and no partner a quarter period behind: the shift of k / 4 stands in for it.
+    Each octave has one wave; the shift by k / 4 replaces the second one, a quarter period apart, of sines and cosines.
 
     Args:
         in_features: number of coordinates d.
@@ -24,7 +24,7 @@ class TriangleWaveEncoder(Encoder):
         dtype: type of the buffer ``frequencies``; torch's default type if None.
 
     Raises:
-        ValueError: if a count is not a whole number of at least 1, or the frequency is not finite and above 0.
+        ValueError: if a count is not an integer of at least 1, or the frequency is not finite and above 0.
     """
 
     frequencies: Tensor
@@ -46,7 +46,7 @@ class TriangleWaveEncoder(Encoder):
     def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
         cycles = coordinates.unsqueeze(-1) * self.frequencies
         shift = torch.arange(len(self.frequencies), dtype=cycles.dtype, device=cycles.device) % 4 / 4
-        # Whole cycles come off before the shift, which would round the low digits of a large phase.
+        # Integer cycles are subtracted before the shift, which would round the low digits of a large phase.
         return triangle(cycles - cycles.floor() + shift).flatten(-2).to(coordinates.dtype)
 
     def levels(self) -> Int[Tensor, "k"]:

@@ -2,9 +2,18 @@
 
 from ffnet.geometry.distance import compare
 from ffnet.geometry.marching import extract
-from ffnet.geometry.mesh import FORMATS, Edges, Mesh, check_mesh_writable, edges, read_mesh, write_mesh
+from ffnet.geometry.mesh import (
+    FORMATS,
+    Edges,
+    Mesh,
+    check_mesh_writable,
+    checked_mesh,
+    edges,
+    read_mesh,
+    write_mesh,
+)
 from ffnet.geometry.placement import Placement, as_in_paper, in_box
-from ffnet.geometry.sampling import shares, surface_points, triangles
+from ffnet.geometry.sampling import area_cdf, surface_points, triangles
 from ffnet.geometry.shading import views
 from ffnet.geometry.winding import Winding
 
@@ -14,14 +23,15 @@ __all__ = [
     "Mesh",
     "Placement",
     "Winding",
+    "area_cdf",
     "as_in_paper",
     "check_mesh_writable",
+    "checked_mesh",
     "compare",
     "edges",
     "extract",
     "in_box",
     "read_mesh",
-    "shares",
     "surface_points",
     "triangles",
     "views",

@@ -1,22 +1,22 @@
-"""How far two surfaces are apart."""
+"""Distances between two surfaces."""
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from ffnet.geometry.mesh import Mesh
-from ffnet.geometry.sampling import shares, surface_points, triangles
+from ffnet.geometry.sampling import area_cdf, surface_points, triangles
 
 POINTS = 100_000
 
 
 def compare(one: Mesh, other: Mesh, points: int = POINTS) -> dict[str, float]:
-    """Figures of the distance between two surfaces, from ``points`` random points on each (a fixed seed):
+    """Distances between two surfaces, from ``points`` random points on each with a fixed seed:
 
-    - ``chamfer``: the mean of the next two (Mescheder et al. 2019, Chamfer-L1), in the meshes' unit;
-    - ``accuracy``: mean distance of the points on ``one`` to the nearest on ``other``;
-    - ``completeness``: the other way round;
-    - ``normal_consistency``: mean absolute cosine between the normals there, both ways (the same); 1 at best.
+    - ``chamfer``: mean of accuracy and completeness (Mescheder et al. 2019, Chamfer-L1), in the unit of the meshes;
+    - ``accuracy``: mean distance of the points on ``one`` to the nearest points on ``other``;
+    - ``completeness``: mean distance of the points on ``other`` to the nearest points on ``one``;
+    - ``normal_consistency``: mean absolute cosine between the normals at these pairs, in both directions; 1 is best.
     """
     generator = torch.Generator().manual_seed(0)
     accuracy, cosine = _to_nearest(one, other, points, generator)
@@ -30,7 +30,7 @@ def compare(one: Mesh, other: Mesh, points: int = POINTS) -> dict[str, float]:
 
 
 def normals(mesh: Mesh) -> Float[np.ndarray, "f 3"]:
-    """The faces' unit normals; zero where a face has no area."""
+    """The unit normals of the faces; zero for faces without area."""
     a, b, c = np.moveaxis(triangles(mesh), 1, 0)
     across = np.cross(b - a, c - a)
     length = np.linalg.norm(across, axis=-1, keepdims=True)
@@ -41,7 +41,7 @@ def _to_nearest(one: Mesh, other: Mesh, points: int, generator: torch.Generator)
     import igl
 
     corners = triangles(one)
-    there, face = surface_points(torch.tensor(corners), torch.tensor(shares(corners)), points, generator)
+    there, face = surface_points(torch.tensor(corners), torch.tensor(area_cdf(corners)), points, generator)
     squared, nearest, _ = igl.point_mesh_squared_distance(there.numpy(), other.vertices, other.faces)
     cosine = np.abs((normals(one)[face.numpy()] * normals(other)[nearest]).sum(-1))
     return float(np.sqrt(squared).mean()), float(cosine.mean())

@@ -1,9 +1,9 @@
-"""The surface of a field in the unit cube, by marching cubes (Lorensen & Cline 1987), from coarse to fine.
+"""Extracts the surface of a field in the unit cube by marching cubes (Lorensen & Cline 1987), from coarse to fine.
 
-The field's values at the corners of coarse blocks say where the surface may be, and only these blocks are evaluated
-at the full resolution. Where the surface leaves a block, the neighbour on that side is evaluated too, so every piece
-of the surface that has been found is followed to its end; only what lies wholly inside one block can be missed.
-Time and memory grow with the surface's area, not with the volume.
+The field's values at the corners of coarse blocks show where the surface may be, and only these blocks are evaluated at
+full resolution. If the surface leaves a block, the neighbour on that side is evaluated too, so every component that has
+been found is complete; only components inside a single block can be missed. Time and memory grow with the area of the
+surface, not with the volume.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,10 +13,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ffnet.budget import EVALUATIONS
 from ffnet.geometry.mesh import Mesh
 
-# Points evaluated at a time.
-CHUNK_POINTS = 65536
+# Points per chunk. There are three coordinates and one value.
+CHUNK_POINTS = 4 * EVALUATIONS
 # Corners of a cell in the order of libigl's tables.
 CORNERS = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]])
 
@@ -31,16 +32,16 @@ def extract(
     device: torch.device | str = "cpu",
     progress: Callable[[int], None] = lambda points: None,
 ) -> Mesh:
-    """The surface where ``field`` is 0, in coordinates of the unit cube; faces look to where it is negative.
+    """The zero level set of ``field`` in the unit cube; faces are oriented towards negative values.
 
-    Where the surface leaves the cube, the mesh is open.
+    The mesh is open where the surface leaves the cube.
 
     Args:
         field: coordinates (n, 3) to values (n, 1), positive inside.
-        resolution: cells along an axis; the field is evaluated at ``i / resolution``.
-        block: cells along an axis of a block; 1 evaluates everything. None is 4, or 2 below 256 cells.
-        device: where the field is.
-        progress: is told how many points have been evaluated since the last time.
+        resolution: cells per axis; the field is evaluated at ``i / resolution``.
+        block: cells per axis of a block; 1 evaluates all points. None is 4, or 2 below 256 cells.
+        device: the device of the field.
+        progress: called with the number of points evaluated since the last call.
 
     Raises:
         ValueError: if ``resolution`` or ``block`` is not at least 1.
@@ -59,7 +60,7 @@ def extract(
 
 
 class _Evaluation:
-    """The field's values at points of the grid, given by their whole-numbered coordinates."""
+    """The field's values at grid points, given by integer coordinates."""
 
     def __init__(self, field: Field, resolution: int, device: torch.device, progress: Callable[[int], None]) -> None:
         self.field, self.resolution, self.device, self.progress = field, resolution, device, progress
@@ -77,7 +78,7 @@ class _Evaluation:
 def _blocks_at_surface(
     evaluate: _Evaluation, resolution: int, block: int
 ) -> Iterator[tuple[Int[np.ndarray, "k p"], Float[np.ndarray, "k p"]]]:
-    """Grid points of the blocks through which the surface goes, as numbers and values; p = (block + 1)^3."""
+    """Indices and values of the grid points of the blocks that the surface crosses; p = (block + 1)^3."""
     count = -(-resolution // block)
     coarse = np.stack(np.meshgrid(*[np.arange(count + 1) * block] * 3, indexing="ij"), -1).reshape(-1, 3)
     waiting = _candidates(evaluate(coarse.clip(max=resolution)).reshape([count + 1] * 3))
@@ -86,7 +87,7 @@ def _blocks_at_surface(
     while len(chosen := np.argwhere(waiting & ~done)):
         done |= waiting
         for blocks in np.array_split(chosen, -(-len(chosen) * len(within) // 2**20)):
-            points = (blocks[:, None] * block + within).clip(max=resolution)  # the last block may be cut
+            points = (blocks[:, None] * block + within).clip(max=resolution)  # the last block may be smaller
             values = evaluate(points.reshape(-1, 3)).reshape(len(blocks), -1)
             inside = values > 0
             crossed = inside.any(-1) & ~inside.all(-1)
@@ -95,7 +96,7 @@ def _blocks_at_surface(
 
 
 def _candidates(values: Float[np.ndarray, "a a a"]) -> Bool[np.ndarray, "b b b"]:
-    """Blocks whose corners differ in sign, or are so near to 0 that the values' change over the block may reach it."""
+    """Blocks whose corners differ in sign, or are so close to 0 that the variation over the block may reach it."""
     n = len(values) - 1
     corners = [values[x : x + n, y : y + n, z : z + n] for x, y, z in CORNERS]
     low, high = np.minimum.reduce(corners), np.maximum.reduce(corners)
@@ -103,7 +104,7 @@ def _candidates(values: Float[np.ndarray, "a a a"]) -> Bool[np.ndarray, "b b b"]
 
 
 def _spread(waiting: Bool[np.ndarray, "b b b"], blocks: Int[np.ndarray, "k 3"], inside: np.ndarray) -> None:
-    """Marks the neighbours of ``blocks`` that share a side through which the surface goes."""
+    """Marks the neighbours of ``blocks`` that share a face which the surface crosses."""
     for axis in range(3):
         for side, step in ((0, -1), (-1, 1)):
             shared = inside.take(side, axis=axis + 1).reshape(len(blocks), -1)
@@ -120,15 +121,15 @@ def _numbers(points: Int[np.ndarray, "*n 3"], resolution: int) -> Int[np.ndarray
 def _march(numbers: Int[np.ndarray, "k p"], values: Float[np.ndarray, "k p"], resolution: int, block: int) -> Mesh:
     import igl
 
-    # Blocks share points. One value for each, so that the pieces fit together exactly.
+    # Blocks share points. Each has a single value, so that the pieces fit together exactly.
     unique, first, place = np.unique(numbers, return_index=True, return_inverse=True)
     values = values.reshape(-1)[first].astype(np.float64)
-    values[values == 0] = -np.finfo(np.float32).tiny  # libigl counts 0 to the other side
+    values[values == 0] = -np.finfo(np.float32).tiny  # libigl assigns 0 to the other side
     place = place.reshape(-1, *[block + 1] * 3)
     cells = np.stack([place[:, x : x + block, y : y + block, z : z + block] for x, y, z in CORNERS], -1).reshape(-1, 8)
     inside = values[cells] > 0
     cells = cells[inside.any(-1) & ~inside.all(-1)]
-    # A block that the cube's wall cuts has cells without volume.
+    # Blocks clipped at the boundary of the cube have cells without volume.
     cells = cells[(np.diff(np.sort(cells, -1)) > 0).all(-1)]
     used, cells = np.unique(cells, return_inverse=True)
     side = resolution + 1

@@ -1,4 +1,4 @@
-"""Triangle meshes between files and arrays."""
+"""Reads, checks and writes triangle meshes."""
 
 import tempfile
 from pathlib import Path
@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from ffnet.files import replacing
+from ffnet.atomic import replacing
 
 FORMATS = (".ply", ".obj", ".stl", ".glb")
-# Twice a triangle's area over its longest edge squared, below which its three corners lie on a line.
+# Threshold of twice the area over the longest edge squared, below which a triangle is degenerate.
 FLAT = 1e-12
-# Coordinates whose squares, products and sums stay numbers.
+# Largest coordinate whose squares, products and sums are finite.
 LARGEST = 1e100
 
 
@@ -24,29 +24,29 @@ class Mesh(NamedTuple):
 
 
 class Edges(NamedTuple):
-    """How far a mesh is from watertight: edges of one face only, and edges of more than two."""
+    """Edges that prevent a mesh from being watertight: those with one face, and those with more than two."""
 
     open: int
-    crowded: int
+    non_manifold: int
 
 
 def read_mesh(path: Path) -> tuple[Mesh, int]:
-    """The mesh at ``path`` in its own coordinates, all bodies in one, and how many degenerate faces were dropped.
+    """The mesh at ``path`` in its own coordinates, with all bodies merged, and the number of degenerate faces removed.
 
-    Vertices at the same place (the seams of textures, the corners of STL) are merged, so that what is closed is
-    closed here. Reads what trimesh reads; the nodes of a GLTF scene are put in their places.
+    Duplicate vertices (texture seams, STL corners) are merged, so that closed surfaces are closed meshes. Reads all
+    formats of trimesh and applies the transforms of GLTF scenes.
 
     Raises:
         FileNotFoundError, IsADirectoryError, PermissionError: as ``open`` does.
-        ValueError: if the file is no mesh, is damaged, has no faces, or has vertices that are not finite.
+        ValueError: if the file is not a mesh, is damaged, has no faces, or has vertices that are not finite.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; expected a mesh")
     if path.is_dir():
-        raise IsADirectoryError(f"{path}: is a folder; expected a mesh")
+        raise IsADirectoryError(f"{path}: is a directory; expected a mesh")
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: is empty; expected a mesh")
-    with path.open("rb"):  # what may not be read is said by open, not by a parser
+    with path.open("rb"):  # open, not a parser, raises PermissionError
         pass
     import trimesh
 
@@ -56,8 +56,21 @@ def read_mesh(path: Path) -> tuple[Mesh, int]:
     except NotImplementedError as error:
         known = ", ".join(sorted(trimesh.available_formats()))
         raise ValueError(f"{path}: is not a mesh that trimesh can read; expected one of {known}") from error
-    except Exception as error:  # parsers of many formats, each with errors of its own
+    except Exception as error:  # parsers of many formats, each with its own errors
         raise ValueError(f"{path}: damaged mesh, or none ({type(error).__name__}: {error})") from error
+    return checked_mesh(vertices, faces, path)
+
+
+def checked_mesh(
+    vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], path: Path | str
+) -> tuple[Mesh, int]:
+    """A mesh without degenerate faces and unused vertices, and the number of faces removed.
+
+    Errors name ``path``.
+
+    Raises:
+        ValueError: if there are no faces, or their vertices are missing, not finite or too large.
+    """
     if len(faces) == 0:
         raise ValueError(f"{path}: has no faces; expected a mesh of triangles, since points alone have no inside")
     if faces.min() < 0 or faces.max() >= len(vertices):
@@ -73,9 +86,9 @@ def read_mesh(path: Path) -> tuple[Mesh, int]:
 
 
 def cleaned(mesh: Mesh) -> Mesh:
-    """``mesh`` with vertices at the same place merged, without faces on a line and without vertices of no face."""
+    """``mesh`` with duplicate vertices merged, without degenerate faces and without unused vertices."""
     used, faces = np.unique(mesh.faces, return_inverse=True)
-    # Sorted by one coordinate after the other; NumPy's own unique over rows compares them as bytes, slowly.
+    # Sorted lexicographically; np.unique over rows compares them as bytes, which is slow.
     vertices = mesh.vertices[used] + 0.0  # -0.0 is 0.0
     order = np.lexsort(vertices.T)
     first = np.ones(len(order), bool)
@@ -92,29 +105,29 @@ def cleaned(mesh: Mesh) -> Mesh:
 
 
 def edges(mesh: Mesh) -> Edges:
-    """Counts the edges that keep ``mesh`` from being a closed surface."""
+    """Counts the edges that prevent ``mesh`` from being a closed surface."""
     ends = np.sort(np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]]), axis=-1)
     count = np.unique(ends[:, 0] * len(mesh.vertices) + ends[:, 1], return_counts=True)[1]
     return Edges(int((count == 1).sum()), int((count > 2).sum()))
 
 
 def check_mesh_writable(path: Path) -> None:
-    """Finds out before a mesh is computed whether it can be written.
+    """Checks whether a mesh can be written, before it is computed.
 
     Raises:
-        ValueError: if the suffix names none of ``FORMATS``.
-        OSError: if the folder is missing or not writable.
+        ValueError: if the suffix is not one of ``FORMATS``.
+        OSError: if the directory is missing or not writable.
     """
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"output: expected a mesh's name that ends in {', '.join(FORMATS)}, got {path.name!r}")
     if path.is_dir() or not path.parent.is_dir():
-        raise FileNotFoundError(f"output: {path.parent} is not a folder in which to write {path.name}")
+        raise FileNotFoundError(f"output: {path.parent} is not a directory in which to write {path.name}")
     with tempfile.TemporaryFile(dir=path.parent):
         pass
 
 
 def write_mesh(mesh: Mesh, path: Path) -> None:
-    """Writes ``mesh`` in the format that the suffix names; the file is whole or absent."""
+    """Writes ``mesh`` in the format of the suffix, atomically."""
     import trimesh
 
     with replacing(path) as temporary:

@@ -1,4 +1,4 @@
-"""Where a shape lies in the unit cube."""
+"""Placement of a shape in the unit cube."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 
 class Placement(NamedTuple):
-    """``unit = scale * (own - centre) + 0.5``: from a file's own coordinates and units to [0, 1]^3."""
+    """``unit = scale * (own - centre) + 0.5``: from the coordinates of a file to [0, 1]^3."""
 
     scale: float
     centre: tuple[float, float, float]
@@ -20,13 +20,13 @@ class Placement(NamedTuple):
 
 
 def in_box(vertices: Float[np.ndarray, "v 3"], margin: float) -> Placement:
-    """The bounding box in the middle of the cube, its longest side ``margin`` away from both walls."""
+    """Centres the bounding box in the cube, its longest side ``margin`` from both faces."""
     low, high = vertices.min(0), vertices.max(0)
     return _placement((1 - 2 * margin) / (high - low).max(), low + (high - low) / 2)
 
 
 def as_in_paper(vertices: Float[np.ndarray, "v 3"]) -> Placement:
-    """The mean vertex in the middle, the farthest coordinate on a wall (Tancik et al. 2020, 3D shape)."""
+    """Centres the mean vertex, with the farthest coordinate on a face (Tancik et al. 2020, 3D shape)."""
     centre = vertices.mean(0)
     return _placement(0.5 / np.abs(vertices - centre).max(), centre)
 

@@ -1,4 +1,4 @@
-"""Pictures of a mesh without a graphics processor or a display: triangles, a depth buffer, light."""
+"""Renders shaded views of a mesh on the CPU with a depth buffer; needs no display."""
 
 import math
 
@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 from ffnet.geometry.mesh import Mesh
 from ffnet.geometry.sampling import triangles
 
-# (azimuth, elevation) in degrees, y up: from the front and right, the left, the back.
+# (azimuth, elevation) in degrees, y up: from the front right, the left, the back.
 DIRECTIONS = ((30.0, 20.0), (150.0, 20.0), (270.0, 20.0))
-# Width of a view in sides of the unit cube: a shape that fills the cube but for a margin fits in.
+# Width of a view in sides of the unit cube; a shape that fills the cube up to a margin fits in.
 FRAME = 1.3
 SAMPLES = 2  # along each side of a pixel
 CLAY = np.array([0.86, 0.80, 0.72])
@@ -18,7 +18,7 @@ LIGHT = np.array([-0.45, 0.65, 0.61])  # from above, the left and the eye
 
 
 def views(mesh: Mesh, side: int) -> Float[np.ndarray, "side width 3"]:
-    """``mesh``, in the unit cube, from three directions beside each other: RGB in [0, 1] on white."""
+    """``mesh`` in the unit cube from three directions, side by side: RGB in [0, 1] on white."""
     return np.concatenate([view(mesh, side, *direction) for direction in DIRECTIONS], axis=1)
 
 
@@ -32,9 +32,9 @@ def view(mesh: Mesh, side: int, azimuth: float, elevation: float) -> Float[np.nd
     normal = (vertex_normals(mesh)[mesh.faces[face]] * weights[..., None]).sum(1) @ turn.T
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True).clip(1e-12)
     normal *= np.where(normal[:, 2:] < 0, -1, 1)  # an open mesh shows its inside too
-    picture = np.ones((size * size, 3))
-    picture[pixels] = colour(normal)
-    return picture.reshape(side, SAMPLES, side, SAMPLES, 3).mean((1, 3)) ** (1 / 2.2)
+    image = np.ones((size * size, 3))
+    image[pixels] = colour(normal)
+    return image.reshape(side, SAMPLES, side, SAMPLES, 3).mean((1, 3)) ** (1 / 2.2)
 
 
 def camera(azimuth: float, elevation: float) -> Float[np.ndarray, "3 3"]:
@@ -46,7 +46,7 @@ def camera(azimuth: float, elevation: float) -> Float[np.ndarray, "3 3"]:
 
 
 def colour(normal: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    """Clay in the light of a lamp and of a sky, linear RGB."""
+    """The colour of clay lit by a lamp and a sky, linear RGB."""
     lamp = (normal @ LIGHT / np.linalg.norm(LIGHT)).clip(0)
     half = LIGHT / np.linalg.norm(LIGHT) + [0, 0, 1]
     shine = (normal @ half / np.linalg.norm(half)).clip(0) ** 40
@@ -68,9 +68,9 @@ def vertex_normals(mesh: Mesh) -> Float[np.ndarray, "v 3"]:
 def visible(
     screen: Float[np.ndarray, "f 3 3"], size: int
 ) -> tuple[Int[np.ndarray, "n"], Int[np.ndarray, "n"], Float[np.ndarray, "n 3"]]:
-    """What the pixels of a square picture see: their numbers, the nearest face there, and the weights of its corners.
+    """The covered pixels of a square image: their indices, the nearest faces, and the weights of the corners.
 
-    ``screen`` holds the triangles' corners: x to the right and y down in pixels, z towards the eye.
+    ``screen`` contains the corners of the triangles: x to the right and y down in pixels, z towards the eye.
     """
     low = np.floor(screen[..., :2].min(1)).clip(0, size).astype(np.int64)
     high = np.ceil(screen[..., :2].max(1)).clip(0, size).astype(np.int64)
@@ -97,7 +97,7 @@ def visible(
 
 
 def barycentric(triangle: Float[np.ndarray, "n 3 2"], point: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 3"]:
-    """Weights of the corners whose mean is ``point``; negative outside, and where the triangle is seen edge-on."""
+    """Barycentric coordinates of ``point``; negative outside and for triangles seen edge-on."""
     a, b, c = np.moveaxis(triangle, 1, 0)
     (ux, uy), (vx, vy), (px, py) = (b - a).T, (c - a).T, (point - a).T
     area = ux * vy - uy * vx

@@ -1,4 +1,4 @@
-"""Inside or outside, by the winding number."""
+"""Inside or outside of a mesh by winding numbers."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from jaxtyping import Bool, Float, Int
 
 from ffnet.geometry.mesh import Mesh
 
-# Cells along each axis, in whose order points are worked off.
+# Cells per axis, in whose order points are processed.
 CELLS = 32
 
 
 class Winding:
-    """Generalised winding numbers of a mesh (Jacobson et al. 2013), by the fast approximation of Barill et al. 2018.
+    """Generalized winding numbers of a mesh (Jacobson et al. 2013), by the fast approximation of Barill et al. 2018.
 
-    They count how often the surface goes around a point, and fall off smoothly through holes, so that open,
-    non-manifold and self-intersecting meshes have an inside as well. A point is inside if the number's absolute
-    value is above 1/2: a mesh whose faces are turned inwards encloses the same points.
+    They count how often the surface winds around a point and vary smoothly across holes, so that open, non-manifold and
+    self-intersecting meshes have an inside, too. A point is inside if the absolute value is above 1/2, so a mesh with
+    inward-facing faces encloses the same points.
     """
 
     def __init__(self, mesh: Mesh) -> None:
@@ -33,14 +33,14 @@ class Winding:
         inside[order] = np.abs(self.tree.winding_number(np.ascontiguousarray(points[order], np.float64))) > 0.5
         return inside
 
-    def __reduce__(self) -> Any:  # the tree lies in C++ and is built anew
+    def __reduce__(self) -> Any:  # the tree is a C++ object and is rebuilt
         return Winding, (self.mesh,)
 
 
 def by_place(points: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, "n"]:
-    """An order in which points come one after the other that lie beside each other.
+    """An order in which consecutive points are close to each other.
 
-    They need the same part of the hierarchy, which then stays in cache: 2.4 times the labels a second on 100,000 faces.
+    They need the same part of the hierarchy, which stays in cache: 2.4 times as fast for 100,000 faces.
     """
     if len(points) == 0:
         return np.arange(0)

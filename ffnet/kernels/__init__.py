@@ -1,7 +1,7 @@
 """Kernels, infinitely wide networks, the neural tangent kernel of finite ones, and the dynamics of training.
 
-Torch only: encoders and models come in as callables and modules. A kernel is a function of two sets of points,
-``(n, d), (m, d) -> (n, m)``.
+Torch only: encoders and models are passed in as callables and modules. A kernel is a function of two sets of points,
+``(n, d), (m, d) -> (n, m)``; an operator takes vectors as columns, (n, k) to (n, k).
 """
 
 from ffnet.kernels.activations import Dual, Erf, Quadrature, ReLU, Sin, dual

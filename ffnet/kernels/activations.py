@@ -1,9 +1,9 @@
-"""Gaussian expectations of activations, the one ingredient of infinitely wide networks.
+"""Gaussian expectations of activations, from which the kernels of infinitely wide networks are computed.
 
 Throughout, (u, v) is a centred Gaussian pair with variances ``a = E[u^2]``, ``b = E[v^2]`` and squared distance
-``gap = E[(u - v)^2] = a + b - 2c``. The gap is carried in place of the covariance c: of two nearby points c keeps no
-digit of their angle (float32 would lose 1e-4 on a ReLU kernel's diagonal), the gap keeps all; weights scale
-it, and biases drop out of it.
+``gap = E[(u - v)^2] = a + b - 2c``. The gap is used in place of the covariance c: for nearby points c loses the
+digits of their angle (1e-4 on a ReLU kernel's diagonal in float32), and the gap keeps them. Weights scale it, and
+biases cancel.
 """
 
 import math
@@ -69,7 +69,7 @@ class Erf(Dual):
 
 
 class Sin(Dual):
-    """``sin``; written with exponentials that cannot overflow, in place of sinh and cosh."""
+    """``sin``; with exponentials that cannot overflow instead of sinh and cosh."""
 
     def square(self, a: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         return -torch.expm1(-2 * a) / 2
@@ -87,10 +87,10 @@ class Quadrature(Dual):
 
     The Hermite coefficients ``h_k(a) = E[s(sqrt(a) z) He_k(z)] / sqrt(k!)`` are sums over the nodes, and
     ``E[s(u) s(v)] = sum_k h_k(a) h_k(b) rho^k`` (Mehler's formula), so a pair of points costs ``nodes`` operations
-    and not their square.
+    instead of ``nodes^2``.
 
     The error falls exponentially with the root of ``nodes`` for analytic activations: for tanh at variances 0.3 and
-    2, 128 nodes give 2e-9 and 200 give 4e-12. With a kink it falls slowly: that of ReLU's gap is 5e-3 at most.
+    2, 128 nodes give 2e-9 and 200 give 4e-12. With a kink it falls slowly: for ReLU the error of the gap is up to 5e-3.
 
     Args:
         activation: an elementwise function of tensors that autograd can differentiate.
@@ -142,8 +142,8 @@ class Quadrature(Dual):
 
 
 def dual(activation: str | Callable[[Tensor], Tensor] | Dual) -> Dual:
-    """The expectations of ``activation``: ``relu``, ``erf``, ``sin``, the functions and modules of these names in
-    closed form, any other function by quadrature; a ``Dual`` is returned as it is.
+    """The expectations of ``activation``: in closed form for ``relu``, ``erf`` and ``sin`` (names, functions or
+    modules), by quadrature for any other function; a ``Dual`` is returned unchanged.
 
     Raises:
         ValueError: if a name is none of the three.

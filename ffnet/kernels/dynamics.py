@@ -1,8 +1,8 @@
-"""What gradient descent does to a network whose kernel does not change (Jacot et al. 2018, section 5; Lee et al. 2019,
+"""Training dynamics of a network whose kernel does not change (Jacot et al. 2018, section 5; Lee et al. 2019,
 section 2.2).
 
-Everywhere ``rate`` is the learning rate times the loss's own factor: for a loss of ``0.5 * sum (f - y)^2`` the learning
-rate itself, for ``0.5 * mean`` that over the number of values, for ``torch.nn.MSELoss`` twice that.
+``rate`` is the learning rate times the factor of the loss: the learning rate itself for ``0.5 * sum (f - y)^2``, the
+learning rate over the number of values for ``0.5 * mean``, and twice that for ``torch.nn.MSELoss``.
 """
 
 import torch
@@ -11,12 +11,12 @@ from torch import Tensor
 
 
 class KernelDynamics:
-    """Gradient flow and gradient descent on training points, and what they do elsewhere.
+    """Gradient flow and gradient descent on training points, and their predictions at other points.
 
     ``f(t) - y = exp(-rate Theta t) (f(0) - y)`` on the training points; at others
     ``f(t) = f(0) + Theta_* Theta^-1 (I - exp(-rate Theta t)) (y - f(0))``. For discrete steps ``exp(-rate lambda t)``
-    becomes ``(1 - rate lambda)^t``. Along an eigenvector the error shrinks at its eigenvalue's pace; eigenvalues of
-    0 are allowed, and never learnt.
+    becomes ``(1 - rate lambda)^t``. Along an eigenvector the error decays at the rate of its eigenvalue;
+    eigenvalues of 0 are allowed, and their part of the error stays.
 
     Args:
         kernel: symmetric positive semi-definite; for networks with c outputs ``as_matrix`` of the full kernel.
@@ -49,20 +49,21 @@ class KernelDynamics:
         discrete: bool = False,
     ) -> Float[Tensor, "m k"]:
         """``f(t) - f(0)`` at other points, whose kernel with the training points is ``cross``; ``start`` as above."""
-        share = rate * self.eigenvalues
+        exponent = rate * self.eigenvalues
         if discrete:
-            # By logarithms where the share allows them: of a small one, 1 - (1 - share)^t keeps no digit.
-            slow = share < 0.5
-            learnt = torch.where(slow, -torch.expm1(time * torch.log1p(-share.where(slow, 0))), 1 - (1 - share) ** time)
+            # By logarithms where possible: for a small exponent 1 - (1 - exponent)^t loses its digits.
+            slow = exponent < 0.5
+            by_logarithms = -torch.expm1(time * torch.log1p(-exponent.where(slow, 0)))
+            learned = torch.where(slow, by_logarithms, 1 - (1 - exponent) ** time)
         else:
-            learnt = -torch.expm1(-time * share)
+            learned = -torch.expm1(-time * exponent)
         # (1 - exp(-rate lambda t)) / lambda, which is rate t at 0.
         solvable = self.eigenvalues > 0
-        gain = torch.where(solvable, learnt / self.eigenvalues.where(solvable, 1), rate * time)
+        gain = torch.where(solvable, learned / self.eigenvalues.where(solvable, 1), rate * time)
         return -cross @ (self.vectors @ (gain[:, None] * (self.vectors.T @ start)))
 
     def decay(self, time: float, rate: float, discrete: bool = False) -> Float[Tensor, "n"]:
-        """What is left of the error along each eigenvector, in the order of ``eigenvalues`` (rising)."""
+        """Remaining fraction of the error along each eigenvector, in the order of ``eigenvalues`` (ascending)."""
         if discrete:
             return (1 - rate * self.eigenvalues) ** time
         return torch.exp(-rate * time * self.eigenvalues)
@@ -81,8 +82,8 @@ def decay_times(eigenvalues: Float[Tensor, "*n"], rate: float) -> Float[Tensor, 
 def frequency_eigenvalues(kernel: Float[Tensor, "n n"]) -> Float[Tensor, "f"]:
     """``v^H K v`` for the unit waves v of frequencies 0 to n // 2 on a regular grid of n points.
 
-    They are the eigenvalues if the kernel is circulant, and what the error of a wave begins to decay with if it is
-    not: there, waves mix.
+    They are the eigenvalues if the kernel is circulant; if not, waves mix, and they are the initial decay rates of the
+    error of each wave.
     """
     n = len(kernel)
     spectrum = torch.fft.ifft(torch.fft.fft(kernel, dim=0), dim=1)
@@ -98,7 +99,7 @@ def nngp_posterior(
 ) -> tuple[Float[Tensor, "m k"], Float[Tensor, "m m"]]:
     """(mean, covariance) at test points of a Gaussian process, whose observations have the variance ``noise``.
 
-    With an NNGP kernel: of infinitely wide networks of which only the last layer is trained, from all random starts.
+    With an NNGP kernel: of infinitely wide networks whose last layer alone is trained, over random initialisations.
     """
     gain = _gain(train, cross, noise)
     return gain @ targets, test - gain @ cross.T
@@ -113,9 +114,10 @@ def ntk_posterior(
     targets: Float[Tensor, "n k"],
     noise: float = 0.0,
 ) -> tuple[Float[Tensor, "m k"], Float[Tensor, "m m"]]:
-    """(mean, covariance) over random starts of infinitely wide networks trained to the end (Lee et al. 2019, eq. 16).
+    """(mean, covariance) over initialisations of infinitely wide, fully trained networks (Lee et al. 2019, eq. 16).
 
-    Not the posterior of any Gaussian process: the starts have the NNGP's covariance, the NTK moves them.
+    Not the posterior of a Gaussian process: the initial functions have the NNGP's covariance, and training follows the
+    NTK.
     ``noise`` is added to the NTK's diagonal: a ridge on the change of the weights.
     """
     gain = _gain(ntk_train, ntk_cross, noise)

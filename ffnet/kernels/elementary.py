@@ -51,7 +51,7 @@ class Linear(Kernel):
 
 @dataclass(frozen=True)
 class Polynomial(Kernel):
-    """``(x . y + constant)^degree``, with a constant of at least 0 and a whole degree of at least 1."""
+    """``(x . y + constant)^degree``, with a constant of at least 0 and an integer degree of at least 1."""
 
     degree: int
     constant: float = 1.0
@@ -79,7 +79,7 @@ class Polynomial(Kernel):
 
 @dataclass(frozen=True)
 class Gaussian(Kernel):
-    """``exp(-|x - y|^2 / (2 sigma^2))``. Its features have no end; random Fourier features approximate them."""
+    """``exp(-|x - y|^2 / (2 sigma^2))``, with infinitely many features, which random Fourier features approximate."""
 
     sigma: float = 1.0
 
@@ -93,8 +93,8 @@ class Gaussian(Kernel):
 
 @dataclass(frozen=True)
 class Sigmoid(Kernel):
-    """``tanh(scale x . y + offset)``. **Not** positive semi-definite in general, in spite of its name: for scale 1 and
-    offset 1 its matrix on {0, 1, 2} has an eigenvalue of -0.0137. See ``definiteness``.
+    """``tanh(scale x . y + offset)``. **Not** positive semi-definite in general, although called a kernel: for scale 1
+    and offset 1 its matrix on {0, 1, 2} has an eigenvalue of -0.0137. See ``definiteness``.
     """
 
     semidefinite: ClassVar[bool] = False
@@ -117,7 +117,7 @@ class _Combined(Kernel):
 
 
 class Sum(_Combined):
-    """``k1 + k2``: the features side by side."""
+    """``k1 + k2``: the features are concatenated."""
 
     def gram(self, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
         return self.first(x, y) + self.second(x, y)
@@ -134,11 +134,11 @@ class RandomFourierFeatures(Kernel):
     """The Gaussian kernel approximated by ``count`` random frequencies (Rahimi & Recht 2007, algorithm 1).
 
     The features are ``[sin(w . x), cos(w . x)] / sqrt(count)`` with ``w ~ N(0, 1 / sigma^2)``: those of
-    ``ffnet.encoders.GaussianEncoder`` with the standard deviation ``1 / (2 pi sigma)`` in cycles per unit. Their inner
-    product is the kernel on average.
+    ``ffnet.encoders.GaussianEncoder`` with the standard deviation ``1 / (2 pi sigma)`` in cycles per unit. The expected
+    inner product is the kernel.
 
     Args:
-        kernel: what is approximated.
+        kernel: the kernel to approximate.
         in_features: number of coordinates d.
         count: number of frequencies.
         seed: of the generator that draws them.

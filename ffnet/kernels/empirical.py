@@ -1,48 +1,49 @@
-"""The neural tangent kernel of a network as it is: ``Theta(x, x') = J(x) J(x')^T`` (Jacot et al. 2018, eq. 3)."""
+"""The neural tangent kernel of a finite network: ``Theta(x, x') = J(x) J(x')^T`` (Jacot et al. 2018, eq. 3)."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ffnet.kernels.jacobians import CHUNK_BYTES, jacobian_ntk
+from ffnet.kernels.jacobians import jacobian_ntk
 from ffnet.kernels.layers import layers, layerwise_ntk
 
 FULL, TRACE, PER_OUTPUT = "nip,mjp->nmij", "nip,mip->nm", "nip,mip->nmi"
 
 
 def empirical_ntk(
-    model: nn.Module, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"] | None = None, chunk_bytes: int = CHUNK_BYTES
+    model: nn.Module, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"] | None = None, chunk: int | None = None
 ) -> Float[Tensor, "n m c c"]:
     """``Theta[n, m, i, j] = sum_p (d f_i(x_n) / d theta_p) (d f_j(y_m) / d theta_p)``, for all pairs of outputs.
 
-    Where every trainable parameter sits in a linear layer that is applied once, the layers' Gram matrices give it
-    without a Jacobian; else Jacobians are contracted a chunk of rows at a time. The two agree to rounding.
+    If every trainable parameter belongs to a linear layer that is applied once, it is computed from the layers' Gram
+    matrices without a Jacobian; otherwise Jacobians are contracted in chunks of points. The two agree up to
+    floating-point rounding.
 
     Args:
-        model: takes points (n, d) to values (n, c), each point alone.
+        model: maps points (n, d) to values (n, c), each point independently.
         x, y: the points; ``y`` is ``x`` if None.
-        chunk_bytes: most memory of a chunk's Jacobian, where there is one.
+        chunk: points per Jacobian, if one is needed; if None, as many as the memory budget allows.
     """
-    return _contracted(model, x, y, FULL, chunk_bytes)
+    return _contracted(model, x, y, FULL, chunk)
 
 
 def empirical_ntk_trace(
-    model: nn.Module, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"] | None = None, chunk_bytes: int = CHUNK_BYTES
+    model: nn.Module, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"] | None = None, chunk: int | None = None
 ) -> Float[Tensor, "n m"]:
-    """``sum_i Theta[n, m, i, i]``; divided by c, it is what each output's kernel tends to with growing width."""
-    return _contracted(model, x, y, TRACE, chunk_bytes)
+    """``sum_i Theta[n, m, i, i]``; divided by c, it approximates each output's kernel as the width grows."""
+    return _contracted(model, x, y, TRACE, chunk)
 
 
 def empirical_ntk_per_output(
-    model: nn.Module, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"] | None = None, chunk_bytes: int = CHUNK_BYTES
+    model: nn.Module, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"] | None = None, chunk: int | None = None
 ) -> Float[Tensor, "n m c"]:
     """``Theta[n, m, i, i]``: each output's own kernel."""
-    return _contracted(model, x, y, PER_OUTPUT, chunk_bytes)
+    return _contracted(model, x, y, PER_OUTPUT, chunk)
 
 
-def _contracted(model: nn.Module, x: Tensor, y: Tensor | None, outputs: str, chunk_bytes: int) -> Tensor:
+def _contracted(model: nn.Module, x: Tensor, y: Tensor | None, outputs: str, chunk: int | None) -> Tensor:
     left = layers(model, x)
     if left is None:
-        return jacobian_ntk(model, x, x if y is None else y, outputs, chunk_bytes)
+        return jacobian_ntk(model, x, x if y is None else y, outputs, chunk)
     right = left if y is None else layers(model, y)
     assert right is not None, "the same model has the same layers"
     return layerwise_ntk(left, right, outputs)

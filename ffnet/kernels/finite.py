@@ -1,4 +1,4 @@
-"""Random networks of finite width in the ``ntk`` parameterisation, which tend to ``InfiniteMLP(..., "ntk")``."""
+"""Random networks of finite width in the ``ntk`` parameterisation, whose limit is ``InfiniteMLP(..., "ntk")``."""
 
 import copy
 
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 class GainedLinear(nn.Module):
     """``W x w_std / sqrt(fan_in)`` with the entries of W from N(0, 1); no bias.
 
-    The factor stands before an ``nn.Linear`` layer, so that the layer's weight is what the gradient is taken to, and
-    the kernel needs no Jacobian.
+    The factor multiplies the input of an ``nn.Linear`` layer, so that gradients are taken with respect to its weight
+    and the kernel needs no Jacobian.
     """
 
     def __init__(self, fan_in: int, fan_out: int, w_std: float, generator: torch.Generator, dtype: torch.dtype) -> None:
         super().__init__()
         self.gain = w_std / fan_in**0.5
-        # Made without PyTorch's own start, which would draw from the global generator.
+        # Created without PyTorch's initialisation, which would draw from the global generator.
         self.linear = nn.Linear(fan_in, fan_out, bias=False, device="meta", dtype=dtype).to_empty(device="cpu")
         nn.init.normal_(self.linear.weight, generator=generator)
 
@@ -35,10 +35,10 @@ def finite_mlp(
     dtype: torch.dtype = torch.float64,
 ) -> nn.Sequential:
     """A random network with one output and no biases: ``InfiniteMLP(hidden_layers, activation, "ntk", w_std)`` is its
-    limit, which its empirical kernel nears with ``width^(-1/2)``.
+    limit, to which its empirical kernel converges as ``width^(-1/2)``.
 
     Args:
-        in_features: number of features that come in.
+        in_features: number of input features.
         width: of the hidden layers.
         hidden_layers: number of activations.
         seed: of the generator that draws the weights.

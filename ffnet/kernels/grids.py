@@ -1,4 +1,4 @@
-"""Regular grids: where kernels that depend on ``x - y`` alone become Fourier transforms."""
+"""Regular grids, on which kernels that depend on ``x - y`` only are diagonalised by Fourier transforms."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,26 +6,28 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ffnet.kernels.memory import CHUNK_POINTS
+
 Kernel = Callable[[Tensor, Tensor], Tensor]
 
 
 def grid_points(size: Sequence[int], offset: float = 0.5, dtype: torch.dtype = torch.float64) -> Float[Tensor, "n d"]:
     """Points of a regular grid in [0, 1]^d, ``(i + offset) / size``, the last dimension of ``size`` fastest.
 
-    The last dimension of ``size`` is x, the first coordinate: a picture's ``size`` is (height, width).
+    The last dimension of ``size`` is x, the first coordinate: an image's ``size`` is (height, width).
     """
     axes = [(torch.arange(count, dtype=dtype) + offset) / count for count in size]
     return torch.stack([axis.flatten() for axis in torch.meshgrid(*axes, indexing="ij")][::-1], dim=-1)
 
 
 def is_stationary(kernel: Kernel, dimensions: int, tolerance: float = 1e-9) -> bool:
-    """Whether ``k(x, y) = k(x + s, y + s)``, tried at random points and shifts in float64, relative to ``k(x, x)``."""
+    """Whether ``k(x, y) = k(x + s, y + s)``, tested at random points and shifts in float64, relative to ``k(x, x)``."""
     x, y, shift = _probes(dimensions)
     return _agree(kernel, (x, y), (x + shift, y + shift), tolerance)
 
 
 def is_periodic(kernel: Kernel, dimensions: int, tolerance: float = 1e-9) -> bool:
-    """Whether ``k(x + e, y) = k(x, y)`` for every unit vector e, tried at random points.
+    """Whether ``k(x + e, y) = k(x, y)`` for every unit vector e, tested at random points.
 
     A kernel that is stationary and periodic is circulant on every regular grid of [0, 1]^d.
     """
@@ -46,7 +48,7 @@ def _agree(kernel: Kernel, here: tuple[Tensor, Tensor], there: tuple[Tensor, Ten
 
 
 def stationary_row(
-    kernel: Kernel, size: Sequence[int], chunk: int = 4096, dtype: torch.dtype = torch.float64
+    kernel: Kernel, size: Sequence[int], chunk: int = CHUNK_POINTS, dtype: torch.dtype = torch.float64
 ) -> Float[Tensor, "..."]:
     """``k(0, x)`` for the points x of the grid ``i / size``: the first row of the kernel's matrix, shaped ``size``."""
     points = grid_points(size, offset=0.0, dtype=dtype)
@@ -55,11 +57,11 @@ def stationary_row(
 
 
 def stationary_steps(
-    kernel: Kernel, size: Sequence[int], chunk: int = 4096, dtype: torch.dtype = torch.float64
+    kernel: Kernel, size: Sequence[int], chunk: int = CHUNK_POINTS, dtype: torch.dtype = torch.float64
 ) -> Float[Tensor, "..."]:
     """``k(0, s / size)`` for all steps s between two points of a grid, negative ones at the end as in an FFT.
 
-    Returns twice ``size`` along each axis; the entries of the step ``size``, which does not occur, are 0.
+    The result has twice ``size`` entries along each axis; those of the step ``size``, which does not occur, are 0.
     """
     *others, last = size
     steps = [torch.fft.fftfreq(2 * count, 0.5 / count, dtype=dtype) / count for count in others]
@@ -69,7 +71,7 @@ def stationary_steps(
     half = torch.cat([kernel(origin, part)[0] for part in shifts.split(chunk)]).reshape(mesh[0].shape)
     for axis, count in enumerate(others):
         half.select(axis, count).zero_()
-    # The other half by k(0, -s) = k(0, s): the step -i stands at the place 2 * size - i.
+    # The other half by k(0, -s) = k(0, s): the step -i has the index 2 * size - i.
     axes = tuple(range(len(others)))
     mirrored = half[..., 1:].flip(-1)
     if axes:

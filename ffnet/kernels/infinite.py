@@ -13,14 +13,14 @@ Parameterization = Literal["unit_variance", "ntk", "standard"]
 
 
 def squared_distances(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
-    """``|x_i - y_j|^2`` from differences: from inner products nearby points would lose their distance."""
+    """``|x_i - y_j|^2`` from differences: inner products would lose the distance of nearby points."""
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square()
 
 
 class InfiniteMLP:
-    """A network of ``hidden_layers`` activations and one more linear layer, in the limit of infinite width.
+    """A network of ``hidden_layers`` hidden layers and a linear output layer, in the limit of infinite width.
 
-    The three parameterisations in use differ in how layers start and in what the gradient is taken to:
+    The three parameterisations in use differ in the initialisation and in the variables of the gradient:
 
     - ``unit_variance``: the first kernel is ``x . x'``; each later layer multiplies by ``c = 1 / E[s(z)^2]``, so that
       unit inputs keep variance 1. No biases; ``w_std`` and ``b_std`` do not apply.
@@ -34,15 +34,15 @@ class InfiniteMLP:
     Args:
         hidden_layers: number of activations.
         activation: ``relu``, ``erf``, ``sin``, any function of tensors (by quadrature), or a ``Dual``.
-        parameterization: one of the three above; there is no default, since results depend on it.
+        parameterization: one of the three above; required, since results depend on it.
         w_std, b_std: of the weights and biases; ``b_std=None`` is a network without biases.
         width: of the hidden layers, for ``standard``.
-        encoder: takes the points to features (n, k), such as one of ``ffnet.encoders``; None for the points as they
-            are. A kernel behind sines and cosines of equal amplitude depends on ``x - y`` alone, see
-            ``ffnet.kernels.is_stationary``.
+        encoder: maps the points to features (n, k), such as one of ``ffnet.encoders``; None uses the points
+            themselves. With sines and cosines of equal amplitude as features the kernel depends on ``x - y`` only,
+            see ``ffnet.kernels.is_stationary``.
 
     Raises:
-        ValueError: if an argument is out of range, missing, or has no meaning in the parameterisation.
+        ValueError: if an argument is out of range, missing, or does not apply to the parameterisation.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class InfiniteMLP:
         encoder: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         if type(hidden_layers) is not int or hidden_layers < 0:
-            raise ValueError(f"hidden_layers: expected a whole number of at least 0, got {hidden_layers!r}")
+            raise ValueError(f"hidden_layers: expected an integer of at least 0, got {hidden_layers!r}")
         if parameterization not in get_args(Parameterization):
             expected = ", ".join(get_args(Parameterization))
             raise ValueError(f"parameterization: expected one of {expected}, got {parameterization!r}")
@@ -109,7 +109,7 @@ class InfiniteMLP:
         return (a + b - gap) / 2, ntk
 
     def _first(self, fan_in: int) -> tuple[float, float, float, float]:
-        """Factors of the first layer: w^2 / fan_in, b^2, and the gradient's to weights and biases."""
+        """Factors of the first layer: w^2 / fan_in, b^2, and those of the gradients of weights and biases."""
         if self.parameterization == "unit_variance":
             return 1.0, 0.0, 1.0, 0.0
         w2, b2 = self.w_std**2 / fan_in, (self.b_std or 0.0) ** 2

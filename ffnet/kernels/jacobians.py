@@ -1,19 +1,18 @@
 """Jacobians with respect to the parameters, of any module, by ``torch.func``."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, jvp, vmap
 
-# A chunk's Jacobian takes so much memory at most, unless one row takes more.
-CHUNK_BYTES = 2**27
+from ffnet.kernels.memory import chunk_points
 
 
 def trainable(model: nn.Module) -> dict[str, Tensor]:
-    """The parameters that training would move, detached: what the tangent kernel is taken with respect to."""
+    """The trainable parameters, detached: the tangent kernel is defined with respect to them."""
     return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
 
 
@@ -31,7 +30,7 @@ def pushforward(
 ) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n c"]]:
     """The function's value at ``parameters``, and its derivative along ``change``."""
     with warnings.catch_warnings():
-        # The first jvp of a process makes torch 2.15 call its own deprecated torch.jit.script.
+        # In torch 2.15 the first jvp of a process calls torch.jit.script, which is deprecated.
         warnings.filterwarnings("ignore", r"`torch\.jit\.script` is deprecated", FutureWarning)
         value, slope = jvp(function, (parameters,), (change,))  # type: ignore[misc]
     return value, slope
@@ -45,29 +44,30 @@ def jacobian(model: nn.Module, x: Float[Tensor, "n d"]) -> list[Float[Tensor, "n
 
 
 def jacobian_ntk(
-    model: nn.Module, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], outputs: str, chunk_bytes: int = CHUNK_BYTES
+    model: nn.Module, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], outputs: str, chunk: int | None = None
 ) -> Float[Tensor, "n m *c"]:
-    """The empirical NTK as a product of Jacobians, some rows at a time.
+    """The empirical NTK as a product of Jacobians, in chunks of points.
 
     Args:
-        model: acts on each point alone.
-        x, y: the points; half of the work if they are the same tensor.
-        outputs: what becomes of the outputs, as an equation of ``torch.einsum`` for two Jacobians (n, c, p).
-        chunk_bytes: most memory of each of the two Jacobians held at a time.
+        model: maps each point independently.
+        x, y: the points; if they are the same tensor, symmetry halves the work.
+        outputs: how the outputs are contracted, as an equation of ``torch.einsum`` for two Jacobians (n, c, p).
+        chunk: points per Jacobian, of which two are held at a time; if None, as many as the memory budget allows.
     """
     bands: list[list[Tensor]] = []
-    for i, left in enumerate(_chunks(model, x, chunk_bytes)):
+    chunk = chunk or chunk_points(outputs_of(model, x) * sum(p.numel() for p in trainable(model).values()))
+    for i, left in enumerate(x.split(chunk)):
         rows = jacobian(model, left)
         known: list[Tensor] = []
-        if x is y:  # symmetric: what lies left of the diagonal is there already
+        if x is y:  # symmetric: blocks left of the diagonal are known
             known = [*(_mirrored(band[i]) for band in bands), _contract(outputs, rows, rows)]
-        rest = list(_chunks(model, y, chunk_bytes))[len(known) :]
+        rest = y.split(chunk)[len(known) :]
         bands.append(known + [_contract(outputs, rows, jacobian(model, right)) for right in rest])
     return torch.cat([torch.cat(band, dim=1) for band in bands])
 
 
 def _mirrored(block: Tensor) -> Tensor:
-    """The kernel with its two sets of points exchanged, and with them the outputs, where there are two of each."""
+    """The kernel with the two sets of points exchanged, and the two outputs of the full kernel with them."""
     swapped = block.transpose(0, 1)
     return swapped.transpose(2, 3) if block.ndim == 4 else swapped
 
@@ -80,8 +80,7 @@ def _contract(outputs: str, left: list[Tensor], right: list[Tensor]) -> Tensor:
     return total
 
 
-def _chunks(model: nn.Module, x: Tensor, chunk_bytes: int) -> Iterator[Tensor]:
+def outputs_of(model: nn.Module, x: Float[Tensor, "n d"]) -> int:
+    """Number of values at a point."""
     with torch.no_grad():
-        values = model(x[:1])[0].numel()
-    row = sum(p.numel() * p.itemsize for p in trainable(model).values()) * values
-    yield from x.split(max(1, chunk_bytes // row))
+        return model(x[:1]).shape[-1]

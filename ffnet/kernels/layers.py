@@ -1,7 +1,7 @@
-"""The tangent kernel of networks whose parameters all sit in linear layers, without a Jacobian.
+"""The tangent kernel of networks whose parameters all belong to linear layers, without a Jacobian.
 
-A weight's gradient at one point is an outer product of the layer's input a and the signal b that comes back to the
-layer's result, so the inner product of two gradients is ``(a . a') (b . b')``. Hence
+The gradient of a weight at one point is the outer product of the layer's input a and the backpropagated signal b at
+its output, so the inner product of two gradients is ``(a . a') (b . b')``. Hence
 ``Theta = sum_h (A_h A_h'^T + 1) * (B_h B_h'^T)``, the 1 for a bias.
 """
 
@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 
 class Layer(NamedTuple):
-    """What one linear layer does at n points.
+    """Inputs and backpropagated signals of one linear layer at n points.
 
     Attributes:
         inputs: (n, fan_in); (n, 0) if the weight is not trained.
-        signals: (n, c, fan_out), the gradient of each of the network's c outputs to the layer's result.
+        signals: (n, c, fan_out), the gradient of each of the network's c outputs with respect to the layer's output.
         bias: 1.0 if there is a bias that is trained, else 0.0.
     """
 
@@ -28,10 +28,10 @@ class Layer(NamedTuple):
 
 @torch.enable_grad()
 def layers(model: nn.Module, x: Float[Tensor, "n d"]) -> list[Layer] | None:
-    """What each linear layer of ``model`` does at the points ``x``; None if there is more to the model than that.
+    """Inputs and signals of every linear layer of ``model`` at ``x``; None if it has other trainable parameters.
 
-    It holds for any module, with skip connections or not, that acts on each point alone, whose trainable parameters
-    all belong to ``nn.Linear`` layers or their like, each applied once. Whether it does is tried on the first points,
+    The model may be any module, with skip connections or not, that maps each point independently and whose trainable
+    parameters all belong to ``nn.Linear`` layers or subclasses, each applied once. This is verified on the first points
     by comparing a gradient.
     """
     probe = _record(model, x[:8])
@@ -43,12 +43,12 @@ _Record = list[tuple[nn.Linear, Tensor, Tensor]]
 
 def _recorded(model: nn.Module, x: Tensor) -> tuple[Tensor, _Record]:
     found = _record(model, x)
-    assert found is not None, "layers were there a moment ago"
+    assert found is not None, "the layers of the first points"
     return found
 
 
 def _record(model: nn.Module, x: Tensor) -> tuple[Tensor, _Record] | None:
-    """The model's outputs (n, c), and each trainable linear layer with its input and its result."""
+    """The model's outputs (n, c), and each trainable linear layer with its input and its output."""
     linear = [m for m in model.modules() if isinstance(m, nn.Linear) and _trained(m)]
     record: _Record = []
 
@@ -69,7 +69,7 @@ def _record(model: nn.Module, x: Tensor) -> tuple[Tensor, _Record] | None:
 
 
 def _trained(layer: nn.Module) -> dict[str, nn.Parameter]:
-    """``weight`` and ``bias``, in this order, as far as they are there and trained."""
+    """``weight`` and ``bias``, in this order, if present and trainable."""
     return {name: p for name, p in layer.named_parameters(recurse=False) if p.requires_grad}
 
 
@@ -88,7 +88,7 @@ def _signals(outputs: Tensor, record: _Record) -> list[Layer]:
 
 
 def _complete(model: nn.Module, outputs: Tensor, record: _Record) -> bool:
-    """Whether the layers account for a whole gradient: they do not if a weight is used anywhere else as well."""
+    """Whether the layers account for the whole gradient; they do not if a weight is also used elsewhere."""
     parameters = [p for layer, _, _ in record for p in _trained(layer).values()]
     mixed = (outputs * torch.linspace(0.5, 1.5, outputs.numel()).to(outputs).view_as(outputs)).sum()
     gradients = torch.autograd.grad(mixed, parameters, retain_graph=True, materialize_grads=True)
@@ -103,11 +103,11 @@ def _complete(model: nn.Module, outputs: Tensor, record: _Record) -> bool:
 
 
 def layerwise_ntk(left: list[Layer], right: list[Layer], outputs: str) -> Float[Tensor, "n m *c"]:
-    """The empirical NTK between two sets of points, from what the layers do at them.
+    """The empirical NTK between two sets of points, from their inputs and signals.
 
     Args:
         left, right: ``layers`` of the same model.
-        outputs: what becomes of the outputs, as an equation of ``torch.einsum`` for two tensors (n, c, p).
+        outputs: how the outputs are contracted, as an equation of ``torch.einsum`` for two tensors (n, c, p).
     """
     total: Tensor | None = None
     for one, other in zip(left, right, strict=True):

@@ -1,4 +1,4 @@
-"""A model's first-order expansion in its parameters, as a model."""
+"""First-order expansion of a model in its parameters."""
 
 import copy
 
@@ -10,13 +10,13 @@ from ffnet.kernels.jacobians import function_of, pushforward, trainable
 
 
 class Linearized(nn.Module):
-    """``f(x; theta_0) + J(x) delta`` (Lee et al. 2019, eq. 5): trained by gradient descent, its kernel never changes.
+    """``f(x; theta_0) + J(x) delta`` (Lee et al. 2019, eq. 5): its kernel stays constant during training.
 
-    It trains ``delta``, which starts at 0; its own tangent kernel is that of ``model`` at the start. The model is
+    The parameters are ``delta``, initially 0; the tangent kernel is that of ``model`` at initialisation. The model is
     copied.
 
     Args:
-        model: takes points (n, d) to values (n, c).
+        model: maps points (n, d) to values (n, c).
     """
 
     def __init__(self, model: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""What a kernel is for: regression and principal components, with nothing but the kernel's matrix."""
+"""Kernel methods: ridge regression, principal components, and a test of definiteness."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Definiteness(NamedTuple):
-    """What ``definiteness`` finds.
+    """Result of ``definiteness``.
 
     Attributes:
         symmetric: whether the matrix equals its transpose to the tolerance.
@@ -23,9 +23,9 @@ class Definiteness(NamedTuple):
 
 
 def definiteness(matrix: Float[Tensor, "n n"], tolerance: float = 1e-10) -> Definiteness:
-    """Whether a matrix can be a kernel's. Tolerances are relative to the largest absolute entry.
+    """Whether a matrix is symmetric positive semi-definite, with tolerances relative to the largest absolute entry.
 
-    Positive semi-definite says that eigenvalues are at least 0, not that they are above.
+    Positive semi-definite means that eigenvalues are at least 0, not above 0.
     """
     allowed = tolerance * matrix.abs().max().item()
     symmetric = (matrix - matrix.T).abs().max().item() <= allowed
@@ -77,13 +77,13 @@ class KernelPCA:
     Args:
         kernel: ``(n, d), (m, d) -> (n, m)``, positive semi-definite.
         x: the points.
-        components: how many, by falling variance.
+        components: their number, in order of decreasing variance.
 
     Attributes:
-        variances: of the components over the points.
+        variances: of the components, over the points.
 
     Raises:
-        ValueError: if there are fewer components than asked for with a variance above rounding.
+        ValueError: if ``components`` exceeds the numerical rank of the centred kernel.
     """
 
     def __init__(self, kernel: Callable[[Tensor, Tensor], Tensor], x: Float[Tensor, "n d"], components: int) -> None:
@@ -103,5 +103,5 @@ class KernelPCA:
         return matrix - matrix.mean(1, keepdim=True) - self._row_means + self._mean
 
     def __call__(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m k"]:
-        """The components of points, old or new."""
+        """The components of any points."""
         return self._centred(self.kernel(x, self.x)) @ self._weights

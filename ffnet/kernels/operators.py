@@ -1,39 +1,43 @@
-"""The empirical NTK as a product with vectors, for more points than a matrix can hold."""
+"""The empirical NTK as a linear operator, for more points than a matrix can hold.
+
+Every operator in this package takes vectors as columns, (size, k) to (size, k), so that ``conjugate_gradients`` and
+``leading_eigenpairs`` work with any of them.
+"""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import vjp
 
-from ffnet.kernels.jacobians import function_of, pushforward, trainable
+from ffnet.kernels.jacobians import function_of, outputs_of, pushforward, trainable
 from ffnet.kernels.layers import layers
+from ffnet.kernels.memory import CHUNK_POINTS
 
 
 class JacobianOperator:
-    """``v -> J J^T v`` by one vjp and one jvp of a chunk of points at a time; any module.
+    """``V -> J J^T V`` by one vjp and one jvp for each chunk of points and column; any module.
 
     Args:
-        model: takes points (n, d) to values (n, c), each point alone.
+        model: maps points (n, d) to values (n, c), each point independently.
         x: the points.
-        chunk: how many are worked off at a time.
+        chunk: points per vjp and jvp.
 
     Attributes:
         size: n * c, the length of a vector, in the order of ``values.flatten()``.
     """
 
-    def __init__(self, model: nn.Module, x: Float[Tensor, "n d"], chunk: int = 4096) -> None:
+    def __init__(self, model: nn.Module, x: Float[Tensor, "n d"], chunk: int = CHUNK_POINTS) -> None:
         self.function = function_of(model)
         self.parameters = trainable(model)
         self.chunks = x.split(chunk)
-        with torch.no_grad():
-            self.values = model(x[:1]).shape[-1]
+        self.values = outputs_of(model, x)
         self.size = len(x) * self.values
 
-    def __call__(self, vectors: Float[Tensor, "nc k"]) -> Float[Tensor, "nc k"]:
+    def __call__(self, vectors: Float[Tensor, "size k"]) -> Float[Tensor, "size k"]:
         return torch.stack([self._product(v) for v in vectors.T], dim=-1)
 
     def _product(self, vector: Tensor) -> Tensor:
-        parts = vector.view(-1, self.values).split(len(self.chunks[0]))
+        parts = vector.reshape(-1, self.values).split(len(self.chunks[0]))
         weights = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
         for x, part in zip(self.chunks, parts, strict=True):
             pull = vjp(lambda p, x=x: self.function(p, x), self.parameters)[1]
@@ -46,17 +50,17 @@ class JacobianOperator:
 
 
 class LayerwiseOperator:
-    """The same from the layers' inputs and signals, computed once: two matrix products a layer and vector, about a
-    third of the arithmetic of a vjp and a jvp. Holds ``fan_in + c * fan_out`` numbers for each point and layer.
+    """The same from the layers' inputs and signals, computed once: two matrix products per layer and vector, about a
+    third of the arithmetic of a vjp and a jvp. It stores ``fan_in + c * fan_out`` numbers per point and layer.
 
     Args:
-        model, x, chunk: as above; every trainable parameter sits in a linear layer that is applied once.
+        model, x, chunk: as above; every trainable parameter belongs to a linear layer that is applied once.
 
     Raises:
-        ValueError: if the model is not made like that.
+        ValueError: if the model has other trainable parameters.
     """
 
-    def __init__(self, model: nn.Module, x: Float[Tensor, "n d"], chunk: int = 4096) -> None:
+    def __init__(self, model: nn.Module, x: Float[Tensor, "n d"], chunk: int = CHUNK_POINTS) -> None:
         self.chunks = []
         for part in x.split(chunk):
             found = layers(model, part)
@@ -67,10 +71,10 @@ class LayerwiseOperator:
         self.size = len(x) * self.values
         self.points = chunk
 
-    def __call__(self, vectors: Float[Tensor, "nc k"]) -> Float[Tensor, "nc k"]:
-        # All vectors go through a layer's numbers together: reading those from memory is what a product waits for.
+    def __call__(self, vectors: Float[Tensor, "size k"]) -> Float[Tensor, "size k"]:
+        # All vectors are multiplied at once: the products are limited by reading the layers' inputs and signals.
         count = vectors.shape[1]
-        parts = vectors.view(-1, self.values, count).split(self.points)
+        parts = vectors.reshape(-1, self.values, count).split(self.points)
         weights: list[Tensor] = [torch.zeros((), device=vectors.device)] * len(self.chunks[0])
         biases = list(weights)
         for found, part in zip(self.chunks, parts, strict=True):
@@ -88,8 +92,10 @@ class LayerwiseOperator:
         return torch.cat(pushed).flatten(0, 1)
 
 
-def ntk_operator(model: nn.Module, x: Float[Tensor, "n d"], chunk: int = 4096) -> JacobianOperator | LayerwiseOperator:
-    """The product with the empirical NTK of ``model`` at ``x``, layer by layer where that is possible."""
+def ntk_operator(
+    model: nn.Module, x: Float[Tensor, "n d"], chunk: int = CHUNK_POINTS
+) -> JacobianOperator | LayerwiseOperator:
+    """The empirical NTK of ``model`` at ``x`` as an operator, layer by layer if possible."""
     if layers(model, x[:8]) is None:
         return JacobianOperator(model, x, chunk)
     return LayerwiseOperator(model, x, chunk)

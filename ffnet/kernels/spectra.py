@@ -1,4 +1,4 @@
-"""Eigenvalues of kernels: all of them, or the leading ones of an operator."""
+"""Eigenvalues of kernels: all of a matrix, or the leading ones of an operator."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Eigenpairs(NamedTuple):
-    """Leading eigenvalues, falling; their vectors; bounds of the eigenvalues' errors; products that were taken."""
+    """Leading eigenvalues in descending order; eigenvectors; bounds of the eigenvalues' errors; number of products."""
 
     values: Float[Tensor, "k"]
     vectors: Float[Tensor, "n k"]
@@ -18,14 +18,14 @@ class Eigenpairs(NamedTuple):
 
 
 def eigenvalues(matrix: Float[Tensor, "n n"]) -> Float[Tensor, "n"]:
-    """All eigenvalues of a symmetric matrix, falling."""
+    """All eigenvalues of a symmetric matrix, in descending order."""
     return torch.linalg.eigvalsh(matrix).flip(0)
 
 
 def effective_rank(values: Float[Tensor, "n"]) -> float:
-    """``exp`` of the entropy of the eigenvalues as shares of their sum (Roy & Vetterli 2007): between 1 and n."""
-    share = values.clamp(min=0) / values.clamp(min=0).sum()
-    return float(torch.special.entr(share).sum().exp())
+    """``exp`` of the entropy of the eigenvalues divided by their sum (Roy & Vetterli 2007): between 1 and n."""
+    fractions = values.clamp(min=0) / values.clamp(min=0).sum()
+    return float(torch.special.entr(fractions).sum().exp())
 
 
 def leading_eigenpairs(
@@ -43,23 +43,23 @@ def leading_eigenpairs(
     """The ``count`` largest eigenvalues of a symmetric operator, by block Lanczos with full orthogonalisation
     (Golub & Underwood 1977).
 
-    A Krylov space meets each eigenspace in as many directions as its block has columns: of an eigenvalue that is
-    repeated more than ``block`` times, some copies are missed. Kernels on grids have such.
+    A Krylov space contains at most ``block`` directions of each eigenspace, so copies of an eigenvalue that is repeated
+    more often are missed. Kernels on grids have repeated eigenvalues.
 
     Args:
-        operator: (size, k) to (size, k).
+        operator: the product with columns, (size, k) to (size, k).
         size: length of a vector.
-        count: how many eigenvalues.
+        count: number of eigenvalues.
         block: columns of the starting block.
-        tolerance: stop when every residual ``|A v - lambda v|`` is at most this share of its eigenvalue. A residual
-            bounds the eigenvalue's error; where eigenvalues stand apart the error is about its square.
-        max_products: most products of a vector with the operator.
+        tolerance: stop when every residual ``|A v - lambda v|`` is at most this fraction of its eigenvalue. A residual
+            bounds the error of the eigenvalue; for well separated eigenvalues the error is about its square.
+        max_products: maximum number of products of a vector with the operator.
         seed: of the starting block's generator.
         dtype, device: of the vectors.
 
     Raises:
         ValueError: if ``count`` is not in 1 to ``size``.
-        RuntimeError: if ``max_products`` do not suffice.
+        RuntimeError: if ``max_products`` are not enough.
     """
     if not 1 <= count <= size:
         raise ValueError(f"count: expected 1 to {size}, got {count}")
@@ -72,7 +72,7 @@ def leading_eigenpairs(
         latest = basis[:, -block:]
         image = operator(latest)
         overlap = torch.zeros(basis.shape[1], latest.shape[1], dtype=dtype, device=device)
-        for _ in range(2):  # once leaves rounding errors in; twice is enough (Parlett 1998)
+        for _ in range(2):  # once is not enough in floating point, twice is (Parlett 1998)
             part = basis.T @ image
             overlap += part
             image = image - basis @ part
@@ -86,13 +86,13 @@ def leading_eigenpairs(
             return Eigenpairs(theta.to(dtype), basis @ coordinates.to(dtype), residuals.to(dtype), width)
         if width >= limit:
             raise RuntimeError(f"max_products: {width} products leave residuals of up to {residuals.max():.3g}")
-        # Where the space is exhausted, the next block is rounding noise: orthogonalised once more.
+        # If the space is exhausted, the next block is rounding noise and needs another orthogonalisation.
         following = torch.linalg.qr(following - basis @ (basis.T @ following))[0]
         basis = torch.cat([basis, following[:, : size - width]], dim=1)
 
 
 def _bordered(matrix: Tensor, columns: Tensor) -> Tensor:
-    """A symmetric matrix with new last columns, and rows by symmetry."""
+    """A symmetric matrix extended by new last columns, and rows by symmetry."""
     old, new = matrix.shape[0], columns.shape[0]
     larger = torch.zeros(new, new, dtype=matrix.dtype, device=matrix.device)
     larger[:old, :old] = matrix

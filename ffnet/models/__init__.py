@@ -2,9 +2,8 @@
 
 from ffnet.models import migration
 from ffnet.models.activations import Gabor, Gaussian, Sine, VariableSine
-from ffnet.models.base import Field
+from ffnet.models.base import Field, NetworkField
 from ffnet.models.filters import FilterNetwork
-from ffnet.models.mirrored import Mirrored
 from ffnet.models.mlp import CoordinateMLP
 from ffnet.models.radiance import RadianceMLP
 from ffnet.models.siren import Finer, Siren
@@ -17,7 +16,7 @@ __all__ = [
     "Finer",
     "Gabor",
     "Gaussian",
-    "Mirrored",
+    "NetworkField",
     "RadianceMLP",
     "Sine",
     "Siren",

@@ -13,8 +13,8 @@ from ffnet.models.layers import PhaseLinear
 class Field(nn.Module, ABC):
     """A function of coordinates: ``decode(encoder(coordinates))``.
 
-    The two halves can be called apart: training computes the features of an encoder without parameters once,
-    and then decodes them in every step.
+    The two halves can be called separately: training computes the features of an encoder without parameters once and
+    then decodes them in every step.
     """
 
     def __init__(self, encoder: Encoder, out_features: int) -> None:
@@ -22,7 +22,7 @@ class Field(nn.Module, ABC):
         self.encoder = encoder
         self.in_features = encoder.in_features
         self.out_features = out_features
-        # In a tuple, so that they are no second children; found once, since training asks in every step.
+        # A tuple, so that they are not registered twice; collected once, since training needs them in every step.
         self.annealed = tuple(module for module in encoder.modules() if isinstance(module, AnnealedEncoder))
 
     @abstractmethod
@@ -34,31 +34,31 @@ class Field(nn.Module, ABC):
         return self.decode(self.encoder(coordinates))
 
     def anneal(self, trained: float) -> None:
-        """Tells every annealed encoder that a share ``trained`` in [0, 1] of the training is done."""
+        """Tells every annealed encoder that the fraction ``trained``, in [0, 1], of the training is done."""
         for encoder in self.annealed:
             encoder.anneal(trained)
 
     @property
     def fixed_features(self) -> bool:
-        """Whether the features stay what they are while the field is trained."""
+        """Whether training leaves the features of a point unchanged."""
         return not self.annealed and not any(True for _ in self.encoder.parameters())
 
     @property
     def exact_features(self) -> bool:
-        """Whether the second half wants the features in float32, since phases are made of them."""
+        """Whether ``decode`` needs the features in float32, because it computes phases from them."""
         return any(isinstance(module, PhaseLinear) for module in self.modules())
 
 
 class NetworkField(Field):
-    """A field whose second half is a module, ``network``, from features to values."""
+    """A field that decodes features with a module, ``network``."""
 
     def __init__(self, encoder: Encoder, out_features: int, network: nn.Module) -> None:
         super().__init__(encoder, out_features)
         self.network = network
 
     def decode(self, features: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch c"]:
-        # The features are rounded to the weights' type only here, behind the encoder: a bfloat16 network wants
-        # float32 coordinates, since bfloat16 tells 256 pixels apart at most. Autocast rounds by itself.
+        # Features are cast to the weights' dtype only here, after the encoder: a bfloat16 network needs float32
+        # coordinates, since bfloat16 distinguishes at most 256 pixels. Autocast casts by itself.
         if not torch.is_autocast_enabled(features.device.type):
             features = features.to(next(self.network.parameters()).dtype)
         return self.network(features)

@@ -15,7 +15,7 @@ from ffnet.models.layers import Linear, PhaseLinear, ValueLinear, check_widths, 
 
 
 class FourierFilter(nn.Module):
-    """``sin(W x + b)``, W starting as torch's does times ``weight_scale``, b uniform over a turn."""
+    """``sin(W x + b)``: W initialised as in torch, times ``weight_scale``; b uniform over a full turn."""
 
     def __init__(self, in_features: int, out_features: int, weight_scale: float) -> None:
         super().__init__()
@@ -29,7 +29,8 @@ class FourierFilter(nn.Module):
 
 
 class GaborFilter(FullPrecision):
-    """``exp(-gamma |x - mu|^2 / 2) sin(W x + b)``: mu starts U(-1, 1), gamma ~ Gamma(alpha, beta), W grows with it."""
+    """``exp(-gamma |x - mu|^2 / 2) sin(W x + b)``; at initialisation ``mu ~ U(-1, 1)``, ``gamma ~ Gamma(alpha, beta)``
+    and W is scaled by ``sqrt(gamma)``."""
 
     def __init__(self, in_features: int, out_features: int, weight_scale: float, alpha: float, beta: float) -> None:
         super().__init__()
@@ -41,7 +42,7 @@ class GaborFilter(FullPrecision):
             self.wave.linear.weight.mul_(self.gamma.sqrt()[:, None])
 
     def forward(self, x: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch h"]:
-        # |x - mu|^2 written out, so that no (points, width, coordinates) tensor is made.
+        # |x - mu|^2 is expanded, to avoid a tensor (points, width, coordinates).
         distance = x.square().sum(-1, keepdim=True) + self.mu.weight.square().sum(-1) - 2 * self.mu(x)
         return (-0.5 * self.gamma * distance).exp() * self.wave(x)
 
@@ -67,8 +68,8 @@ class FilterStack(nn.Module):
 class FilterNetwork(NetworkField):
     """Products of sines (or of Gabor wavelets) of the coordinates, with linear maps between them; no activation.
 
-    Every value is a linear combination of ``sin(w x + b)`` whose frequencies w are sums and differences of the
-    filters' (theorem 1), and of Gabor wavelets in the other case (theorem 2).
+    Every value is a linear combination of ``sin(w x + b)``, whose frequencies w are sums and differences of the
+    filters' (theorem 1), or of Gabor wavelets (theorem 2).
 
     Args:
         encoder: maps coordinates (..., d) to features; the paper's are the coordinates in [-1, 1]^d.
@@ -76,14 +77,14 @@ class FilterNetwork(NetworkField):
         hidden_features: width.
         hidden_layers: number of filters.
         filters: ``fourier`` or ``gabor``.
-        input_scale: factor of the filters' frequencies at the start; each gets ``input_scale / sqrt(hidden_layers)``.
-        alpha: shape of gamma's start, shared by the filters: ``Gamma(alpha / hidden_layers, beta)``; Gabor only.
+        input_scale: factor of the initial frequencies; each filter gets ``input_scale / sqrt(hidden_layers)``.
+        alpha: shape of the initial gamma of Gabor filters, ``Gamma(alpha / hidden_layers, beta)``.
         beta: its rate.
         output_activation: module applied to the values; none if None.
         seed: of the initial weights; None takes torch's global generator.
 
     Raises:
-        ValueError: if a size is not a whole number of at least 1, a number is not finite and above 0, or the
+        ValueError: if a size is not an integer of at least 1, a number is not finite and above 0, or the
             filters are unknown.
     """
 

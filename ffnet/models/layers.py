@@ -1,4 +1,4 @@
-"""What several networks are made of."""
+"""Layers that several networks share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from ffnet.encoders.base import FullPrecision, positive_integer
 
 @contextmanager
 def seeded(seed: int | None) -> Iterator[None]:
-    """Random numbers from ``seed``, and the global generator as it was afterwards; None draws from the latter."""
+    """Random numbers come from ``seed``, and the global generator is restored; None draws from the global generator."""
     if seed is None:
         yield
         return
@@ -28,14 +28,14 @@ def uniform_(tensor: Tensor, bound: float) -> None:
 
 
 def check_widths(out_features: int, hidden_features: int, hidden_layers: int) -> None:
-    """Raises ValueError if one of them is not a whole number of at least 1."""
+    """Raises ValueError if one of them is not an integer of at least 1."""
     positive_integer("out_features", out_features)
     positive_integer("hidden_features", hidden_features)
     positive_integer("hidden_layers", hidden_layers)
 
 
 class Linear(nn.Linear):
-    """torch's, but it rounds what it is given to its own type; autocast rounds by itself."""
+    """``nn.Linear`` that casts its input to the dtype of its weights, unless autocast does."""
 
     def forward(self, input: Float[Tensor, "*batch i"]) -> Float[Tensor, "*batch o"]:
         if not torch.is_autocast_enabled(input.device.type):
@@ -44,25 +44,25 @@ class Linear(nn.Linear):
 
 
 def unrounded(values: Float[Tensor, "*batch c"]) -> Float[Tensor, "*batch c"]:
-    """A field's values in float32 where autocast is on, for what comes behind them.
+    """A field's values, in float32 under autocast, for the output activation and the loss.
 
-    In bfloat16 a sigmoid is 1 from 6.3 on, where no gradient passes: of a picture that is nearly all white, a field
-    would learn the white and then nothing more.
+    In bfloat16 a sigmoid is 1 from 6.3 on and its gradient 0: on a nearly white image, a field would learn the white
+    and then stop.
     """
     return values.float() if torch.is_autocast_enabled(values.device.type) else values
 
 
 class ValueLinear(Linear):
-    """The linear map to a field's values: multiplied as the others, and not rounded any further."""
+    """The last linear map, to a field's values: its product may be rounded by autocast, its result is float32."""
 
     def forward(self, input: Float[Tensor, "*batch i"]) -> Float[Tensor, "*batch o"]:
         return unrounded(super().forward(input))
 
 
 class PhaseLinear(FullPrecision, Linear):
-    """A linear map whose values are large phases: carried out in float32 or better whatever surrounds it.
+    """A linear map to large phases: computed in float32 or better, also under autocast.
 
-    In bfloat16 a phase of 30 radians is off by 0.06, and a coordinate has 256 places.
+    In bfloat16 a phase of 30 radians is off by 0.06, and a coordinate has 256 distinct values.
     """
 
     def forward(self, input: Float[Tensor, "*batch i"]) -> Float[Tensor, "*batch o"]:

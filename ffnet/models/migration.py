@@ -1,9 +1,9 @@
 """Models trained elsewhere, from their checkpoints, and back.
 
-Projects order their features differently. A model that comes here gets ffnet's own order, and the layers that read the
-features get their columns permuted; on the way back they are permuted again, and every weight is bit for bit what it
-was. Functions ``from_...`` take a ``state_dict`` and give a model; ``to_...`` are their inverses. Encoders are given
-in the project's order, as ``ffnet.encoders.conventions`` makes them.
+Projects order their features differently. An imported model has ffnet's own order, and the columns of the layers that
+read the features are permuted to match; exporting permutes them back, so that every weight is bitwise unchanged.
+Functions ``from_...`` convert a ``state_dict`` to a model; ``to_...`` are their inverses. Encoders are given in the
+project's order, as ``ffnet.encoders.conventions`` makes them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ State = Mapping[str, Tensor]
 
 
 def permuted_in(weight: Float[Tensor, "o i"], order: Int[Tensor, "k"], start: int = 0) -> Float[Tensor, "o i"]:
-    """``weight`` for features in ffnet's order; its columns from ``start`` on read features in a project's.
+    """``weight`` with its columns from ``start`` on permuted from a project's order of features to ffnet's.
 
     ``order`` is ``FourierEncoder.order()`` of the project's encoder.
     """
@@ -75,18 +75,18 @@ def from_linears(
     activation: nn.Module | None = None,
     output_activation: nn.Module | None = None,
 ) -> CoordinateMLP:
-    """The MLP whose linear layers are ``names`` in ``state``, behind ``encoder``, which has the project's order.
+    """The MLP with the linear layers ``names`` of ``state`` after ``encoder``, which has the project's order.
 
     Args:
         state: a ``state_dict``.
         names: of the layers, from the first to the last, such as ``layers.0``.
         encoder: as the project has it.
-        skips: layers, counted from 0, that get the features again, in front of what they get.
+        skips: layers, counted from 0, whose input is concatenated with the features, features first.
         activation: between the layers; ReLU if None.
-        output_activation: behind the last; none if None.
+        output_activation: after the last; none if None.
 
     Raises:
-        ValueError: if a name is not there, or shapes do not fit together.
+        ValueError: if an entry is missing, or shapes do not match.
     """
     if len(names) < 2:
         raise ValueError(f"names: expected at least two layers, got {', '.join(names)}")
@@ -127,17 +127,17 @@ def from_nerfstudio(
     skip_connections: Sequence[int] = (),
     output_activation: nn.Module | None = None,
 ) -> CoordinateMLP:
-    """nerfstudio's ``MLP`` behind its ``NeRFEncoding``, ``FFEncoding`` or ``RFFEncoding`` (torch implementations).
+    """nerfstudio's ``MLP`` after its ``NeRFEncoding``, ``FFEncoding`` or ``RFFEncoding`` (torch implementations).
 
     Args:
         state: has the MLP's ``<prefix>layers.<number>.weight``, and ``b_matrix`` if there is no ``encoder``.
-        encoder: ``conventions.nerfstudio_nerf(...)`` and its kin; None is ``RFFEncoding`` of the ``b_matrix``.
+        encoder: such as ``conventions.nerfstudio_nerf(...)``; None is ``RFFEncoding`` of the ``b_matrix``.
         prefix: of the MLP's entries, such as ``mlp_base.``.
         skip_connections: the MLP's.
         output_activation: the MLP's ``out_activation``.
 
     Raises:
-        ValueError: if something is missing, or shapes do not fit together.
+        ValueError: if an entry is missing, or shapes do not match.
     """
     if encoder is None:
         encoder = conventions.nerfstudio_random(_matrix(state, "b_matrix"), dtype=_matrix(state, "b_matrix").dtype)
@@ -162,7 +162,7 @@ def from_random_fourier_features(state: State) -> CoordinateMLP:
     """random-fourier-features-pytorch: ``Sequential(GaussianEncoding(...), Linear, ReLU, ..., Linear)``.
 
     Raises:
-        ValueError: if something is missing, or shapes do not fit together.
+        ValueError: if an entry is missing, or shapes do not match.
     """
     b = _matrix(state, "0.b")
     return from_linears(state, _numbered(state, ""), conventions.random_fourier_gaussian(b, dtype=b.dtype))
@@ -182,7 +182,7 @@ def from_fourier_feature_nets(state: State) -> CoordinateMLP:
     """fourier_feature_nets: ``FourierFeatureMLP`` and the models derived from it.
 
     Raises:
-        ValueError: if something is missing, or shapes do not fit together.
+        ValueError: if an entry is missing, or shapes do not match.
     """
     a, b = _matrix(state, "a_values"), _matrix(state, "b_values")
     encoder = conventions.fourier_feature_nets(b, a, dtype=b.dtype)
@@ -191,7 +191,7 @@ def from_fourier_feature_nets(state: State) -> CoordinateMLP:
 
 def to_fourier_feature_nets(model: CoordinateMLP) -> dict[str, Tensor]:
     """The inverse of ``from_fourier_feature_nets``."""
-    b = _rows(model).T.clone()
+    b = 2 * _rows(model).T  # in half cycles
     a = model.encoder.amplitudes[0].clone()  # type: ignore[index]
     names = [f"layers.{number}" for number in range(len(_linears(model.network)))]
     return {"a_values": a, "b_values": b} | to_linears(
@@ -226,10 +226,10 @@ def from_nerf_pytorch(
         state: the network's, such as ``network_fn_state_dict`` of a checkpoint.
         position: ``conventions.nerf_pytorch(3, multires)``; None is ``multires=10``.
         direction: ``conventions.nerf_pytorch(3, multires_views)``; None is 4. Without ``use_viewdirs`` not used.
-        skips: the project's: ``[4]`` brings the features back behind layer 4, so in front of layer 5.
+        skips: the project's: ``[4]`` concatenates the features to the output of layer 4, the input of layer 5.
 
     Raises:
-        ValueError: if something is missing, or shapes do not fit together.
+        ValueError: if an entry is missing, or shapes do not match.
     """
     names = _numbered(state, "pts_linears.")
     dtype = state[f"{names[0]}.weight"].dtype
@@ -259,7 +259,7 @@ def to_nerf_pytorch(
     """The inverse of ``from_nerf_pytorch``.
 
     Without ``use_viewdirs`` the project's network still holds a layer ``views_linears.0`` that it never uses. It is
-    not here; load with ``strict=False``.
+    left out; load with ``strict=False``.
     """
     dtype = next(model.network.parameters()).dtype
     position = position or conventions.nerf_pytorch(3, 10, dtype=dtype)
@@ -296,5 +296,4 @@ def _matrix(state: State, name: str) -> Tensor:
 
 def _rows(model: CoordinateMLP) -> Tensor:
     assert isinstance(model.encoder, FourierEncoder)
-    assert model.encoder.B is not None
     return model.encoder.B

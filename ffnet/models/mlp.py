@@ -16,7 +16,7 @@ Initialization = Literal["torch", "glorot"]
 
 
 class SkipSequential(nn.Sequential):
-    """A Sequential in which the modules numbered in ``skips`` get its input again, in front of what they get."""
+    """A Sequential in which the input is concatenated in front of what the modules numbered in ``skips`` get."""
 
     def __init__(self, *modules: nn.Module, skips: Sequence[int]) -> None:
         super().__init__(*modules)
@@ -32,12 +32,12 @@ class SkipSequential(nn.Sequential):
 def hidden_stack(
     wide: int, hidden: int, count: int, skips: Sequence[int], activation: nn.Module | None = None, exact: bool = False
 ) -> list[nn.Module]:
-    """``count`` linear maps, each with a copy of ``activation`` (ReLU if None) behind it, for a SkipSequential.
+    """``count`` linear maps, each followed by a copy of ``activation`` (ReLU if None), for a SkipSequential.
 
-    If ``exact``, the maps that get the features never round them.
+    If ``exact``, the maps whose input includes the features never round them.
 
     Raises:
-        ValueError: if a skip leads to no layer behind the first.
+        ValueError: if a skip is not a layer after the first.
     """
     if not set(skips) <= set(range(1, count)):
         raise ValueError(f"skips: expected hidden layers from 1 to {count - 1}, got {list(skips)}")
@@ -61,16 +61,16 @@ class CoordinateMLP(NetworkField):
         output_activation: module applied to the values, such as Sigmoid for values in [0, 1]; none if None.
         initialization: ``torch`` is PyTorch's default; ``glorot`` is Glorot-normal weights and N(0, 0.01^2)
             biases, as in the code of Tancik et al. 2020.
-        skips: hidden layers, counted from 0, that get the features again, in front of what they get (NeRF's 8
+        skips: hidden layers, counted from 0, whose input is concatenated with the encoded features (NeRF's 8
             layers: ``[5]``; Mildenhall et al. 2020, figure 7).
-        start: what the untrained field has everywhere, but for what its last weights add: the last bias is what
-            ``output_activation`` makes these values of (values of a Sigmoid are kept 1/100 away from 0 and 1). None
-            leaves that bias as ``initialization`` has it.
+        output_init: initial output, one number for each value: sets the last bias so that the untrained network
+            outputs about these values after ``output_activation`` (a Sigmoid's are clamped to [0.01, 0.99]). None
+            leaves that bias to ``initialization``.
         seed: of the initial weights; None takes torch's global generator, as torch.nn.Linear does.
 
     Raises:
-        ValueError: if a size is not a whole number of at least 1, the initialization is unknown, ``start`` does
-            not fit, or a skip leads to no hidden layer behind the first.
+        ValueError: if a size is not an integer of at least 1, the initialization is unknown,
+            ``output_init`` does not fit, or a skip is not a hidden layer after the first.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class CoordinateMLP(NetworkField):
         output_activation: nn.Module | None = None,
         initialization: Initialization = "torch",
         skips: Sequence[int] = (),
-        start: Sequence[float] | None = None,
+        output_init: Sequence[float] | None = None,
         seed: int | None = None,
     ) -> None:
         check_widths(out_features, hidden_features, hidden_layers)
@@ -99,17 +99,17 @@ class CoordinateMLP(NetworkField):
             if initialization == "glorot":
                 for layer in layers:
                     glorot_(layer)
-        if start is not None:
-            start_at_(layers[-1], start, output_activation)
+        if output_init is not None:
+            output_init_(layers[-1], output_init, output_activation)
         if output_activation is not None:
             layers.append(copy.deepcopy(output_activation))
-        # Of two modules a layer, the linear map is the first.
+        # Each layer is two modules: the linear map, then the activation.
         network = SkipSequential(*layers, skips=[2 * n for n in skips]) if skips else nn.Sequential(*layers)
         super().__init__(encoder, out_features, network)
 
 
-def start_at_(layer: nn.Module, values: object, activation: nn.Module | None) -> None:
-    """Sets the bias of ``layer``, in place, so that it and the ``activation`` behind it begin at ``values``.
+def output_init_(layer: nn.Module, values: object, activation: nn.Module | None) -> None:
+    """Sets the bias of the last ``layer``, in place, so that ``activation(bias)`` is ``values``.
 
     Raises:
         ValueError: if there is not a number for each bias, or the activation is neither a Sigmoid nor None.
@@ -117,10 +117,11 @@ def start_at_(layer: nn.Module, values: object, activation: nn.Module | None) ->
     assert isinstance(layer, nn.Linear)
     numbers = list(values) if isinstance(values, Sequence) else []
     if len(numbers) != layer.out_features or not all(isinstance(number, int | float) for number in numbers):
-        raise ValueError(f"start: expected a number for each of {layer.out_features} values, got {values!r}")
+        raise ValueError(f"output_init: expected a number for each of {layer.out_features} values, got {values!r}")
     if not isinstance(activation, nn.Sigmoid | None):
         raise ValueError(
-            f"start: behind {type(activation).__name__} none is known; start=null leaves the bias as it is"
+            f"output_init: expected a Sigmoid or no output activation, got {type(activation).__name__}; "
+            "output_init=null leaves the bias as it is"
         )
     at = torch.tensor(numbers, dtype=layer.bias.dtype)
     with torch.no_grad():

@@ -14,7 +14,7 @@ from ffnet.models.mlp import SkipSequential, hidden_stack
 
 
 class RadianceNetwork(nn.Module):
-    """From features of a position and a direction to colour and density: the density sees the position alone."""
+    """Features of a position and a direction to colour and density; the density depends on the position only."""
 
     def __init__(self, position: int, direction: int, hidden: int, layers: int, skips: Sequence[int]) -> None:
         super().__init__()
@@ -38,14 +38,14 @@ class RadianceMLP(NetworkField):
     Args:
         position: encoder of the position.
         direction: encoder of the direction.
-        hidden_features: width; half of it behind the direction.
-        hidden_layers: their number before the direction comes in.
-        skips: hidden layers, counted from 0, that get the position's features again, in front of what they get.
+        hidden_features: width; half of it after the direction is concatenated.
+        hidden_layers: their number before the direction is concatenated.
+        skips: hidden layers, counted from 0, whose input is concatenated with the position's features.
         seed: of the initial weights, which are torch's; None takes torch's global generator.
 
     Raises:
-        ValueError: if a size is not a whole number of at least 1, the width is odd, or a skip leads to no hidden
-            layer behind the first.
+        ValueError: if a size is not an integer of at least 1, the width is odd, or a skip is not a hidden
+            layer after the first.
     """
 
     def __init__(

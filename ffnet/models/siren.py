@@ -16,10 +16,11 @@ from ffnet.models.layers import Linear, PhaseLinear, ValueLinear, check_widths, 
 def sines(
     widths: list[int], activations: list[nn.Module], hidden_omega: float, output: nn.Module | None
 ) -> nn.Sequential:
-    """Linear maps between ``widths``, ``activations`` between them, SIREN's start (Sitzmann et al. 2020, section 3.2).
+    """Linear maps between ``widths``, ``activations`` between them, SIREN's initialisation (Sitzmann et al. 2020,
+    section 3.2).
 
     The first weights are U(+-1 / fan_in), the others U(+-sqrt(6 / fan_in) / omega): the arguments of the second sines
-    have variance 1, and with depth it settles at 0.8. Biases start as torch's do, U(+-1 / sqrt(fan_in)).
+    have variance 1, which tends to 0.8 with depth. Biases are initialised as in torch, U(+-1 / sqrt(fan_in)).
     """
     layers: list[nn.Module] = []
     kinds = [PhaseLinear, *[Linear] * (len(widths) - 3), ValueLinear]
@@ -31,7 +32,7 @@ def sines(
 
 
 class Siren(NetworkField):
-    """``sin(omega (W h + b))`` in every hidden layer, at the paper's start.
+    """``sin(omega (W h + b))`` in every hidden layer, initialised as in the paper.
 
     The paper's coordinates lie in [-1, 1]^d: ``IdentityEncoder(d, centred=True)``.
 
@@ -46,7 +47,7 @@ class Siren(NetworkField):
         seed: of the initial weights; None takes torch's global generator.
 
     Raises:
-        ValueError: if a size is not a whole number of at least 1, or an omega is not finite and above 0.
+        ValueError: if a size is not an integer of at least 1, or an omega is not finite and above 0.
     """
 
     def __init__(
@@ -71,8 +72,8 @@ class Siren(NetworkField):
 class Finer(NetworkField):
     """``sin(omega (|z| + 1) z)``, z = W h + b, in every hidden layer; the first biases are U(-first_bias, first_bias).
 
-    The further from 0 a bias starts, the higher the frequencies its unit supports: ``first_bias`` tunes which
-    part of the spectrum is learnt. Gradients go through ``|z|`` too, which the paper's code leaves out.
+    The larger the initial bias, the higher the frequencies that a unit supports: ``first_bias`` sets which part of the
+    spectrum is learned. Gradients include ``|z|``, which the paper's code detaches.
 
     Args:
         encoder: maps coordinates (..., d) to features; the paper's lie in [-1, 1]^d.
@@ -81,12 +82,12 @@ class Finer(NetworkField):
         hidden_layers: their number, the first one included.
         first_omega: of the first layer.
         hidden_omega: of the others.
-        first_bias: k in the paper, 1 / sqrt(2) for its pictures.
+        first_bias: k in the paper, 1 / sqrt(2) for its images.
         output_activation: module applied to the values; none if None.
         seed: of the initial weights; None takes torch's global generator.
 
     Raises:
-        ValueError: if a size is not a whole number of at least 1, or a number is not finite and above 0.
+        ValueError: if a size is not an integer of at least 1, or a number is not finite and above 0.
     """
 
     def __init__(

@@ -16,10 +16,10 @@ from ffnet.models.layers import PhaseLinear, check_widths, seeded, uniform_, unr
 
 
 class ComplexLinear(nn.Module):
-    """A complex linear map, on real parts followed by imaginary parts: one real product, and no complex type.
+    """A complex linear map of real parts followed by imaginary parts, as one real product without complex dtypes.
 
-    ``weight`` (2, o, i) and ``bias`` (2, o) hold real and imaginary parts. Both start U(+-1 / sqrt(i)), as torch
-    has it for complex layers.
+    ``weight`` (2, o, i) and ``bias`` (2, o) hold real and imaginary parts, both initialised with
+    U(+-1 / sqrt(i)), as torch does for complex layers.
     """
 
     def __init__(self, in_features: int, out_features: int) -> None:
@@ -59,8 +59,8 @@ class RealPart(nn.Module):
 class Wire(NetworkField):
     """Complex Gabor wavelets ``exp(i omega z - |scale z|^2)``, z = W h + b complex; the values are the real part.
 
-    A wavelet is local in place and in frequency: ``scale`` towards 0 leaves SIREN's waves, ``omega`` towards 0 leaves
-    Gaussians. Weights start as torch's do. A hidden unit is complex and so counts twice in parameters: the paper
+    A wavelet is local in space and in frequency: with ``scale`` towards 0 it is SIREN's wave, with ``omega`` towards 0
+    a Gaussian. Weights are initialised as in torch. A hidden unit is complex and has twice the parameters, so the paper
     compares at ``hidden_features / sqrt(2)``. The envelope is largest off the real axis, ``exp(omega^2 / 4 scale^2)``:
     keep omega below a few times scale.
 
@@ -75,7 +75,7 @@ class Wire(NetworkField):
         seed: of the initial weights; None takes torch's global generator.
 
     Raises:
-        ValueError: if a size is not a whole number of at least 1, or a number is not finite and above 0.
+        ValueError: if a size is not an integer of at least 1, or a number is not finite and above 0.
     """
 
     def __init__(

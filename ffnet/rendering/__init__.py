@@ -1,16 +1,6 @@
-"""Rendering: a fitted field as a picture of any size, or as a mesh."""
+"""Rendering: evaluates a field on grids of any size, in bands of rows."""
 
-from ffnet.rendering.files import check_writable, save_picture
-from ffnet.rendering.picture import render, render_signal
-from ffnet.rendering.reconstruction import write_reconstruction
-from ffnet.rendering.shape import in_own_coordinates, surface
+from ffnet.rendering.grid import bands, grid_coordinates, pixel_coordinates
+from ffnet.rendering.image import render
 
-__all__ = [
-    "check_writable",
-    "in_own_coordinates",
-    "render",
-    "render_signal",
-    "save_picture",
-    "surface",
-    "write_reconstruction",
-]
+__all__ = ["bands", "grid_coordinates", "pixel_coordinates", "render"]

@@ -1,9 +1,9 @@
-"""Runs that lie in folders: finding them, grouping them, tables and plots of their figures."""
+"""Run directories: finding and grouping runs, tables, plots and reports of their scores."""
 
 from ffnet.runs.plot import draw
 from ffnet.runs.report import report
-from ffnet.runs.run import Run, exit_code, find_runs, number, read_run, settings
-from ffnet.runs.table import FORMATS, Group, Table, metric_names, tabulate, varying
+from ffnet.runs.run import Run, exit_code, find_runs, number, read_run, score_directions, settings, strict_json
+from ffnet.runs.table import FORMATS, Group, Table, tabulate, varying
 
 __all__ = [
     "FORMATS",
@@ -13,11 +13,12 @@ __all__ = [
     "draw",
     "exit_code",
     "find_runs",
-    "metric_names",
     "number",
     "read_run",
     "report",
+    "score_directions",
     "settings",
+    "strict_json",
     "tabulate",
     "varying",
 ]

@@ -1,8 +1,8 @@
-"""What Tancik et al. 2020 (arXiv 2006.10739) report, to set beside what runs reach."""
+"""Results reported by Tancik et al. 2020 (arXiv 2006.10739), for comparison."""
 
 from collections.abc import Mapping
 
-# Mean PSNR and its standard deviation over 16 test pictures, from the stored outputs of the paper's notebooks.
+# Mean and standard deviation of the PSNR in dB over 16 test images, from the stored outputs of the paper's notebooks.
 REPORTED = {
     "natural": {
         "identity": (19.32, 2.48),
@@ -20,6 +20,6 @@ REPORTED = {
 
 
 def reported(overrides: Mapping[str, str]) -> tuple[float, float] | None:
-    """The paper's (mean, standard deviation) for runs with these ``overrides``; None if it has none."""
+    """The paper's (mean, standard deviation) for runs with these ``overrides``; None if it reports none."""
     task = overrides.get("experiment", "").removeprefix("tancik2020/").removesuffix("_sweep")
     return REPORTED.get(task, {}).get(overrides.get("encoder", "gaussian"))

@@ -1,23 +1,25 @@
-"""A sweep as one HTML page that needs nothing else."""
+"""A sweep as one HTML page that works offline."""
 
 import base64
 import io
-import json
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image
 
-from ffnet.runs.run import Run
-from ffnet.runs.table import metric_names, varying
+from ffnet.runs.run import Run, number, score_directions, strict_json
+from ffnet.runs.table import varying
 
 TEMPLATE = Path(__file__).with_name("report.html")
-# Figures of a run that the page shows beside its scores.
-FIGURES = ("mse", "steps", "seconds", "parameters")
-# A curve keeps about so many points.
+# Metrics that the page shows in addition to the scores.
+COSTS = ("steps", "seconds", "parameters")
+# Learning curves are thinned to about this many points.
 CURVE_POINTS = 200
 
 Curve = list[tuple[int, float]]
+
+log = logging.getLogger(__name__)
 
 
 def report(
@@ -26,49 +28,49 @@ def report(
     target: Callable[[Run], Image.Image | None] = lambda run: None,
     max_side: int = 1024,
 ) -> str:
-    """The page for ``runs``: a table to sort, learning curves, and two pictures side by side under a slider.
+    """The page for ``runs``: a sortable table, learning curves, and two images compared with a slider.
 
     Args:
-        runs: what it shows; failed ones as well.
-        title: its heading.
-        target: what a run was fitted to, as a picture; None if it is none.
-        max_side: larger pictures are embedded at this many pixels along their longer side.
+        runs: the runs to show, including failed ones.
+        title: the heading.
+        target: the image a run was fitted to; None if there is none.
+        max_side: images with a longer side are downsampled to this many pixels.
     """
-    pictures: dict[str, int] = {}
+    images: dict[str, int] = {}
 
-    def embedded(picture: Image.Image | None) -> int | None:
-        return None if picture is None else pictures.setdefault(data_url(picture, max_side), len(pictures))
+    def embedded(image: Image.Image | None) -> int | None:
+        return None if image is None else images.setdefault(data_url(image, max_side), len(images))
 
-    keys = varying(runs)
+    keys, directions = varying(runs), score_directions(runs)
+    columns = [*directions, *(name for name in COSTS if any(name in run.metrics for run in runs))]
     rows = [
         {
             "name": run.folder.name,
             "state": run.state,
             "reason": run.reason,
-            "values": [run.overrides.get(key, "") for key in keys],
-            "metrics": run.metrics,
+            "overrides": [run.overrides.get(key, "") for key in keys],
+            "metrics": {name: number(run.metrics.get(name)) for name in columns},
             "curves": curves(run.folder),
-            "picture": embedded(reconstruction(run.folder)),
+            "image": embedded(reconstruction(run.folder)),
             "target": embedded(target(run) if run.state == "complete" else None),
         }
         for run in runs
     ]
-    known = {name for run in runs for name in run.metrics}
-    shared = {key: value for key, value in runs[0].overrides.items() if key not in keys}
     data = {
         "title": title,
         "keys": keys,
-        "shared": shared,
-        "metrics": [*metric_names(runs), *(name for name in FIGURES if name in known)],
+        "shared": {key: value for key, value in runs[0].overrides.items() if key not in keys},
+        "metrics": columns,
+        "higher_is_better": directions,
         "runs": rows,
-        "pictures": list(pictures),
+        "images": list(images),
     }
     # "<" would end the script if a setting held "</script>".
-    return TEMPLATE.read_text().replace("__DATA__", json.dumps(data).replace("<", "\\u003c"))
+    return TEMPLATE.read_text(encoding="utf-8").replace("__DATA__", strict_json(data).replace("<", "\\u003c"))
 
 
 def curves(folder: Path) -> dict[str, Curve]:
-    """What a run has logged to TensorBoard under ``train/`` and ``val/``: (step, value), thinned out."""
+    """The scalars a run has logged to TensorBoard under ``train/`` and ``val/`` as (step, value), thinned."""
     from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
     found: dict[str, dict[int, float]] = {}
@@ -76,7 +78,7 @@ def curves(folder: Path) -> dict[str, Curve]:
         for event in LegacyEventFileLoader(str(path)).Load():
             for value in event.summary.value:
                 if value.HasField("simple_value") and value.tag.startswith(("train/", "val/")):
-                    found.setdefault(value.tag, {})[event.step] = round(value.simple_value, 6)
+                    found.setdefault(value.tag, {})[event.step] = float(f"{value.simple_value:.6g}")
     return {tag: _thinned(sorted(points.items())) for tag, points in found.items()}
 
 
@@ -86,23 +88,28 @@ def _thinned(curve: Curve) -> Curve:
 
 
 def reconstruction(folder: Path) -> Image.Image | None:
-    """What a run has left as a picture: of a shape, its views."""
+    """The reconstructed image in a run directory, or the views of a shape; None if there is none or it is damaged."""
     for path in (*sorted(folder.glob("reconstruction.*")), folder / "views.png"):
         if path.suffix in (".png", ".tif") and path.is_file():
-            return Image.open(path)
+            try:
+                image = Image.open(path)
+                image.load()
+                return image
+            except (OSError, ValueError, Image.DecompressionBombError) as error:
+                log.warning("%s: not shown: %s", path, error)
     return None
 
 
-def data_url(picture: Image.Image, max_side: int) -> str:
-    """The picture as a browser shows it, on white, without loss unless it is larger than ``max_side``."""
-    if picture.mode.startswith("I;16"):
-        picture = picture.point(lambda value: value / 257).convert("L")
-    if picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info:
-        over = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
-    picture = picture.convert("RGB")
-    if max(picture.size) > max_side:
-        picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+def data_url(image: Image.Image, max_side: int) -> str:
+    """The image as an RGB PNG on white; lossless up to 8 bits and ``max_side`` pixels."""
+    if image.mode.startswith("I;16"):
+        image = image.point(lambda value: value / 257).convert("L")
+    if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
+        over = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
+    image = image.convert("RGB")
+    if max(image.size) > max_side:
+        image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,8 +1,7 @@
-"""Runs as a table: grouped by what differs, averaged over seeds and files."""
+"""Tables of runs: grouped by the overrides that differ, averaged over seeds and files."""
 
 import csv
 import io
-import json
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -11,33 +10,35 @@ from pathlib import Path
 from typing import Any
 
 from ffnet.runs.paper import reported
-from ffnet.runs.run import Run, number
+from ffnet.runs.run import Run, number, score_directions, strict_json
 
 PAPER = "Tancik et al. 2020"
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in nothing but what is averaged over."""
+    """Runs with the same overrides, except for those averaged over."""
 
-    values: dict[str, str]
+    overrides: dict[str, str]
     runs: list[Run]
 
     def count(self, *states: str) -> int:
         return sum(run.state in states for run in self.runs)
 
-    def figures(self, metric: str) -> list[float]:
-        found = (number(run.metrics.get(metric)) for run in self.runs)
-        return [figure for figure in found if figure is not None]
+    def values(self, metric: str) -> list[float]:
+        """The runs' values of a metric; runs without one are left out."""
+        values = (number(run.metrics.get(metric)) for run in self.runs)
+        return [value for value in values if value is not None]
 
     def mean(self, metric: str) -> float | None:
-        figures = self.figures(metric)
-        return statistics.fmean(figures) if figures else None
+        values = self.values(metric)
+        # Unlike fmean, a plain sum of opposite infinities is NaN and not an error.
+        return sum(values) / len(values) if values else None
 
-    def spread(self, metric: str) -> float | None:
-        """The standard deviation of a sample (n - 1 below the sum); None for fewer than two runs, or a perfect one."""
-        figures = self.figures(metric)
-        return statistics.stdev(figures) if len(figures) > 1 and all(map(math.isfinite, figures)) else None
+    def std(self, metric: str) -> float | None:
+        """The standard deviation of the sample (divisor n - 1); None for fewer than two runs or non-finite values."""
+        values = self.values(metric)
+        return statistics.stdev(values) if len(values) > 1 and all(map(math.isfinite, values)) else None
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,20 @@ class Table:
     """Groups of runs.
 
     Attributes:
-        keys: the overrides that tell the groups apart.
-        metrics: the figures shown.
-        groups: in the order in which they were found.
-        shared: overrides that every run has alike.
-        baselines: simple methods on the same signals, each signal once.
+        keys: the overrides that differ between the groups.
+        metrics: the columns shown.
+        groups: in order of first appearance.
+        shared: overrides that are the same in all runs.
+        higher_is_better: the direction of each score, None if unknown; metrics that are no score, such as ``seconds``,
+            have none.
+        baselines: simple methods, such as interpolation, on the same signals; each signal counts once.
     """
 
     keys: list[str]
     metrics: list[str]
     groups: list[Group]
     shared: dict[str, str]
+    higher_is_better: dict[str, bool | None] = field(default_factory=dict)
     baselines: list[Group] = field(default_factory=list)
 
     @property
@@ -66,79 +70,83 @@ class Table:
     def rows(self) -> list[Group]:
         return [*self.groups, *self.baselines]
 
+    def best(self, metric: str) -> float | None:
+        """The best mean of all rows; None if the metric has no direction or the means do not differ."""
+        means = {mean for group in self.rows if (mean := group.mean(metric)) is not None and not math.isnan(mean)}
+        higher = self.higher_is_better.get(metric)
+        if higher is None or len(means) < 2:
+            return None
+        return max(means) if higher else min(means)
+
     def paper(self, group: Group) -> tuple[float, float] | None:
-        """The mean and spread that the paper reports of a row."""
-        return None if group in self.baselines else reported(self.shared | group.values)
+        """The mean and standard deviation that the paper reports for a row."""
+        return None if group in self.baselines else reported(self.shared | group.overrides)
 
 
 def varying(runs: Sequence[Run]) -> list[str]:
-    """The overrides whose values are not the same in all runs, in the order of their first appearance."""
+    """The overrides that differ between ``runs``, in order of first appearance."""
     keys = dict.fromkeys(key for run in runs for key in run.overrides)
     return [key for key in keys if len({run.overrides.get(key) for run in runs}) > 1]
 
 
-def metric_names(runs: Sequence[Run]) -> list[str]:
-    """The scores that runs have: PSNRs, IoUs."""
-    names = dict.fromkeys(name for run in runs for name in run.metrics)
-    return [name for name in names if name.startswith(("psnr", "iou"))]
-
-
 def tabulate(runs: Sequence[Run], over: Sequence[str] = (), metrics: Sequence[str] | None = None) -> Table:
-    """``runs`` in groups that differ in nothing but the overrides named in ``over``.
+    """Groups ``runs`` by the overrides that differ, except those named in ``over``.
+
+    ``metrics`` are the columns; None shows every score.
 
     Raises:
         ValueError: if no run has one of the ``metrics``.
     """
-    known = {name for run in runs for name in run.metrics}
+    directions = score_directions(runs)
+    numeric = [name for run in runs for name, value in run.metrics.items() if number(value) is not None]
+    known = dict.fromkeys([*directions, *numeric])
     if unknown := [name for name in metrics or [] if name not in known]:
-        names = dict.fromkeys(name for run in runs for name in run.metrics)
-        numeric = [name for name in names if name not in ("baselines", "versions")]
-        raise ValueError(f"metrics: expected some of {', '.join(numeric)}, got {unknown[0]}")
+        raise ValueError(f"metrics: expected some of {', '.join(known)}, got {unknown[0]}")
     different = varying(runs)
     keys = [key for key in different if key not in over]
     groups: dict[tuple[str, ...], Group] = {}
     for run in runs:
-        values = {key: run.overrides.get(key, "") for key in keys}
-        groups.setdefault(tuple(values.values()), Group(values, [])).runs.append(run)
+        overrides = {key: run.overrides.get(key, "") for key in keys}
+        groups.setdefault(tuple(overrides.values()), Group(overrides, [])).runs.append(run)
     shared = {key: value for key, value in runs[0].overrides.items() if key not in different}
-    simple = _baselines(runs, keys)
-    if simple and (label := _label(keys)) not in keys:
-        keys = [label, *keys]
+    baselines = _baselines(runs, keys)
+    if baselines and (column := _method_column(keys)) not in keys:
+        keys = [column, *keys]
         for group in groups.values():
-            group.values.setdefault(label, "")
-    return Table(keys, list(metrics or metric_names(runs)), list(groups.values()), shared, simple)
+            group.overrides.setdefault(column, "")
+    return Table(keys, list(metrics or directions), list(groups.values()), shared, directions, baselines)
 
 
-def _label(keys: Sequence[str]) -> str:
-    """The column for the names of simple methods: that of the first setting that is the fit's own."""
+def _method_column(keys: Sequence[str]) -> str:
+    """The column that names the baselines: the first override that neither is the seed nor chooses the data."""
     return next((key for key in keys if key != "seed" and key.partition(".")[0] != "dataset"), "method")
 
 
 def _baselines(runs: Sequence[Run], keys: Sequence[str]) -> list[Group]:
-    """Groups of the simple methods that the runs' datasets know; a signal that several runs fit counts once."""
+    """Groups of the baselines in the runs' metrics; a signal that several runs fit counts once."""
     found: dict[tuple[str, ...], tuple[dict[str, str], dict[tuple[str, ...], Run]]] = {}
     for run in runs:
         signal = {key: value for key, value in run.overrides.items() if key.partition(".")[0] == "dataset"}
-        for method, figures in run.metrics.get("baselines", {}).items():
-            values = {key: signal.get(key, "") for key in keys} | {_label(keys): method}
-            _, signals = found.setdefault(tuple(values.values()), (values, {}))
-            signals[tuple(signal.values())] = Run(run.folder, signal, "complete", figures)
-    return [Group(values, list(signals.values())) for values, signals in found.values()]
+        for method, metrics in run.metrics.get("baselines", {}).items():
+            overrides = {key: signal.get(key, "") for key in keys} | {_method_column(keys): method}
+            _, signals = found.setdefault(tuple(overrides.values()), (overrides, {}))
+            signals[tuple(signal.values())] = Run(run.folder, signal, "complete", metrics)
+    return [Group(overrides, list(signals.values())) for overrides, signals in found.values()]
 
 
 def as_records(table: Table) -> list[dict[str, Any]]:
-    """One plain dictionary a group, then one a baseline; with the paper's figures if it has some."""
+    """One dictionary per group, then one per baseline; with the paper's values where it reports some."""
     in_paper = any(map(table.paper, table.groups))
     return [
-        group.values
+        group.overrides
         | {"runs": group.count("complete"), "failed": group.count("failed")}
         | {"unfinished": group.count("unfinished", "missing")}
         | {
             name: value
             for metric in table.metrics
-            for name, value in ((metric, group.mean(metric)), (f"{metric}_spread", group.spread(metric)))
+            for name, value in ((metric, group.mean(metric)), (f"{metric}_std", group.std(metric)))
         }
-        | (dict(zip(("paper", "paper_spread"), table.paper(group) or (None, None), strict=True)) if in_paper else {})
+        | (dict(zip(("paper", "paper_std"), table.paper(group) or (None, None), strict=True)) if in_paper else {})
         for group in table.rows
     ]
 
@@ -146,10 +154,11 @@ def as_records(table: Table) -> list[dict[str, Any]]:
 def as_json(table: Table) -> str:
     runs = [
         {"folder": str(run.folder), "state": run.state, "overrides": run.overrides}
-        | ({"metrics": run.metrics} if run.metrics else {"reason": run.reason})
+        | ({"metrics": run.metrics} if run.state == "complete" else {"reason": run.reason})
         for run in table.runs
     ]
-    return json.dumps({"shared": table.shared, "groups": as_records(table), "runs": runs}, indent=2) + "\n"
+    content = {"shared": table.shared, "higher_is_better": table.higher_is_better}
+    return strict_json(content | {"groups": as_records(table), "runs": runs}, indent=2) + "\n"
 
 
 def as_csv(table: Table) -> str:
@@ -162,25 +171,28 @@ def as_csv(table: Table) -> str:
 
 
 def as_markdown(table: Table) -> str:
-    """The groups with mean ± spread; below it, the runs without figures and why."""
+    """The groups with mean ± std, the best mean of each score in bold; then the runs without metrics and why."""
     records = as_records(table)
     counts = [name for name in ("failed", "unfinished") if any(record[name] for record in records)]
     paper = [PAPER] if "paper" in records[0] else []
-    shorten = {key: _shortener([group.values[key] for group in table.rows]) for key in table.keys}
+    shorten = {key: _shortener([group.overrides[key] for group in table.rows]) for key in table.keys}
+    best = {metric: table.best(metric) for metric in table.metrics}
     rows = [
         [
-            *(shorten[key](group.values[key]) for key in table.keys),
+            *(shorten[key](group.overrides[key]) for key in table.keys),
             *(str(record[name]) for name in ["runs", *counts]),
-            *(_figure(group.mean(metric), group.spread(metric)) for metric in table.metrics),
-            *(_figure(record["paper"], record["paper_spread"]) for _ in paper),
+            *(_mean_std(mean := group.mean(m), group.std(m), mean == best[m]) for m in table.metrics),
+            *(_mean_std(record["paper"], record["paper_std"]) for _ in paper),
         ]
         for group, record in zip(table.rows, records, strict=True)
     ]
-    parts = [_grid([*table.keys, "runs", *counts, *table.metrics, *paper], rows)]
+    arrows = {True: " ↑", False: " ↓", None: ""}
+    headers = [metric + arrows[table.higher_is_better.get(metric)] for metric in table.metrics]
+    parts = [_pipe_table([*table.keys, "runs", *counts, *headers, *paper], rows)]
     if others := [run for run in table.runs if run.state != "complete"]:
         different = varying(table.runs)
         parts.append(
-            _grid(
+            _pipe_table(
                 ["run", "state", "overrides", "reason"],
                 [
                     [
@@ -201,16 +213,18 @@ def as_markdown(table: Table) -> str:
 FORMATS: dict[str, Callable[[Table], str]] = {"markdown": as_markdown, "csv": as_csv, "json": as_json}
 
 
-def _figure(mean: float | None, spread: float | None) -> str:
-    """Four digits of the mean, and as many decimals of the spread, so that a column's figures are alike."""
+def _mean_std(mean: float | None, std: float | None, bold: bool = False) -> str:
+    """Four significant digits of the mean, and as many decimals of the standard deviation."""
     if mean is None:
         return ""
     text = f"{mean:#.4g}".rstrip(".")
-    return text if spread is None else f"{text} ± {spread:.{len(text.partition('.')[2])}f}"
+    if std is not None:
+        text += f" ± {std:.{len(text.partition('.')[2])}f}"
+    return f"**{text}**" if bold else text
 
 
-def _grid(head: list[str], rows: list[list[str]]) -> str:
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in [head, *rows]]
+def _pipe_table(head: list[str], rows: list[list[str]]) -> str:
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in [head, *rows]]
     widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(head))]
     cells.insert(1, ["-" * width for width in widths])
     lines = (" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
@@ -218,6 +232,6 @@ def _grid(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _shortener(values: list[str]) -> Callable[[str], str]:
-    """Of paths, the names are enough where they differ."""
+    """Shortens paths to their last part, if that still tells them apart."""
     names = {Path(value).name for value in values}
     return (lambda value: Path(value).name) if len(names) == len(set(values)) else str

@@ -1,35 +1,33 @@
-"""Training: everything that knows Lightning."""
+"""Training with Lightning: the module, callbacks and strategy around ``ffnet.fitting``."""
 
 from ffnet.training.checkpoint_io import WholeFileCheckpointIO
 from ffnet.training.checkpoints import Checkpoints, Interrupted
-from ffnet.training.engine import Engine, automatic_precision
-from ffnet.training.evaluation import Evaluation, evaluate
+from ffnet.training.evaluation import Evaluation
+from ffnet.training.history import History
 from ffnet.training.kernel_watch import KernelWatch
-from ffnet.training.losses import HalfMSELoss
 from ffnet.training.module import Fitting, NonFiniteLoss
-from ffnet.training.optimizers import MuonAdam
 from ffnet.training.overview import Overview
-from ffnet.training.pictures import Pictures
-from ffnet.training.processes import SharedBatch
+from ffnet.training.periodic import Periodic
 from ffnet.training.progress import Progress
 from ffnet.training.scalars import Scalars
+from ffnet.training.spans import KnowsSpans
+from ffnet.training.strategy import SharedBatch
+from ffnet.training.views import Views
 
 __all__ = [
     "Checkpoints",
-    "Engine",
     "Evaluation",
     "Fitting",
-    "HalfMSELoss",
+    "History",
     "Interrupted",
     "KernelWatch",
-    "MuonAdam",
+    "KnowsSpans",
     "NonFiniteLoss",
     "Overview",
-    "Pictures",
+    "Periodic",
     "Progress",
     "Scalars",
     "SharedBatch",
+    "Views",
     "WholeFileCheckpointIO",
-    "automatic_precision",
-    "evaluate",
 ]

@@ -1,4 +1,4 @@
-"""Checkpoint files that are whole or absent, and that cannot run code."""
+"""Reads and writes checkpoint files atomically and without running code."""
 
 import io
 from pathlib import Path
@@ -7,17 +7,17 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from ffnet import checkpoint as checkpoints
-from ffnet.files import replacing
+from ffnet.atomic import replacing
+from ffnet.checkpoint.schema import read_contents
 
 
 class WholeFileCheckpointIO(TorchCheckpointIO):
-    """Writes beside the old checkpoint and renames; reads tensors and plain values only."""
+    """Writes to a temporary file and renames it; reads tensors and plain values only."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Through memory: writing straight to a full disk, torch.save hides the reason behind an error of its own.
+        # Through memory: if the disk is full, torch.save would replace the error by one of its own.
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         try:
@@ -30,4 +30,4 @@ class WholeFileCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Any = lambda storage, loc: storage, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        return checkpoints.read(path, map_location)
+        return read_contents(path, map_location)

@@ -1,4 +1,4 @@
-"""When a run is saved, and how it stops when asked to."""
+"""Saves checkpoints, and stops a run on request."""
 
 import signal
 import threading
@@ -11,12 +11,12 @@ from ffnet.training.module import Fitting
 from ffnet.training.periodic import Periodic
 
 
-class Interrupted(BaseException):  # like KeyboardInterrupt, not an error that ``except Exception`` may swallow
-    """The run was asked to stop, and has been saved.
+class Interrupted(BaseException):  # like KeyboardInterrupt, so that ``except Exception`` does not catch it
+    """The run was stopped by a signal and has been saved.
 
     Attributes:
         signal: SIGINT or SIGTERM.
-        step: optimiser steps done.
+        step: number of completed optimizer steps.
     """
 
     def __init__(self, signum: int, step: int) -> None:
@@ -26,26 +26,25 @@ class Interrupted(BaseException):  # like KeyboardInterrupt, not an error that `
 
 
 class Checkpoints(Periodic):
-    """Keeps ``folder/last.ckpt``: written at the start, at every interval, at the end, on Ctrl-C and SIGTERM.
+    """Writes ``checkpoints/last.ckpt`` to the run directory (the trainer's ``default_root_dir``): at the start, at
+    every interval, at the end, on Ctrl-C and on SIGTERM.
 
-    The signals are answered between two optimiser steps, never within one, so what is saved can be resumed to
-    the same bits. A second Ctrl-C stops at once, without saving.
+    Signals take effect between two optimizer steps, so the checkpoint can be resumed bit for bit. A second Ctrl-C stops
+    immediately, without saving.
 
     Args:
-        folder: where the checkpoint lies.
-        every_n_steps: the interval in optimiser steps, what a kill (SIGKILL, power) can lose at most; None saves at the
-            start, at the end and when asked to stop.
+        every_n_steps: the interval in optimizer steps, the most that a kill (SIGKILL, power failure) can lose; None
+            saves only at the start, at the end and on a signal.
     """
 
-    def __init__(self, folder: str | Path, every_n_steps: int | None = 500) -> None:
+    def __init__(self, every_n_steps: int | None = 500) -> None:
         super().__init__(every_n_steps)
-        self.path = Path(folder) / "last.ckpt"
         self.saved_step = -1
         self.asked: int | None = None
         self.handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        # Here, since Lightning puts up its own handler for SIGTERM shortly before.
+        # Here, because Lightning installs its own handler for SIGTERM shortly before.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self.handlers[number] = signal.signal(number, self._ask)
@@ -57,19 +56,20 @@ class Checkpoints(Periodic):
     ) -> None:
         assert isinstance(pl_module, Fitting)
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-        # Of several processes one alone may have been asked, and all must stop at the same step.
+        # Possibly only one process received the signal, but all must stop at the same step.
         asked = trainer.strategy.reduce_boolean_decision(self.asked is not None, all=False)
         if asked:
             self.act(trainer, pl_module)
             raise Interrupted(self.asked or signal.SIGTERM, pl_module.step)
 
     def act(self, trainer: Trainer, module: Fitting) -> None:
-        """Writes the checkpoint, unless this very step has been written."""
+        """Writes the checkpoint, unless this step has been written."""
         if module.step != self.saved_step:
-            trainer.save_checkpoint(self.path)
+            trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt")
             self.saved_step = module.step
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_end(trainer, pl_module)
         self._stop_listening()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

@@ -1,41 +1,43 @@
-"""The neural tangent kernel of a network while it is trained."""
+"""The neural tangent kernel during training."""
 
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from ffnet.analysis import Observed, OctaveErrors, decayed_to
+from ffnet.datasets import Source
 from ffnet.kernels import effective_rank, eigenvalues, empirical_ntk_trace
-from ffnet.training.bands import Bands, shared_out
 from ffnet.training.module import Fitting
 from ffnet.training.periodic import Periodic
 
 
 class KernelWatch(Periodic):
-    """Logs at the start, at every interval and at the end, of the network's kernel at some training points (the mean
-    over outputs, divided by the number of points, which makes eigenvalues independent of it):
+    """Logs at the start, at every interval and at the end, for the network's kernel at some training queries (the mean
+    over observed values, divided by the number of queries, so that eigenvalues do not depend on it):
 
     - ``kernel/eigenvalue_<i>``: the largest ones;
-    - ``kernel/effective_rank``: between 1 and the number of points;
-    - ``kernel/drift``: how far it has moved since the start, relative to what it was: 0 in lazy training;
+    - ``kernel/effective_rank``: between 1 and the number of queries;
+    - ``kernel/drift``: its change since the start, relative to its initial norm: 0 in lazy training;
 
-    and, where the training points form a grid, of the error in each octave of frequencies, in cycles per unit:
+    and, if the training queries are points on a grid, for each octave in cycles per unit:
 
-    - ``band_error/<low>-<high>``: its root mean square, in units of the signal;
-    - ``band_predicted/<low>-<high>``: how the kernel at the start would share out as much error over the bands. The
-      whole error is the clock, so this can be compared under any optimizer. It takes bands for independent, which
-      holds for stationary kernels, and the kernel for constant, which holds early and for wide networks.
+    - ``band_error/<low>-<high>``: the root mean square error, in units of the signal;
+    - ``band_predicted/<low>-<high>``: the error in the octave if the initial kernel distributed the same total error.
+      The total error serves as the clock, so that any optimizer can be compared. Octaves are assumed independent,
+      which holds for stationary kernels, and the kernel constant, which holds early in training and for wide networks.
 
-    It changes nothing in the training. The start costs a forward and, for each band, a backward pass over
-    ``band_points``, an entry a forward pass and the kernel: in the default fit, on two cores, as much as 86 steps
-    and, every 250 steps, 7 (``python benchmarks/kernels.py watch``). Where an encoder has parameters of its own, the
-    kernel needs Jacobians and costs far more.
+    Training is not affected. The start takes a forward pass and one backward pass per octave over ``band_points``, an
+    entry a forward pass and the kernel: in the default fit on two cores, as long as 86 steps and, every 250 steps, 7
+    (``python benchmarks/kernels.py watch``). Encoders with parameters, and operators that evaluate several points per
+    query, need Jacobians and take much longer.
 
     Args:
-        every_n_steps: the interval in optimiser steps; None logs at the start and at the end.
-        points: training points on which the kernel is computed.
-        leading: how many eigenvalues are logged.
-        band_points: points of the grid on which the error is split into bands.
+        every_n_steps: the interval in optimizer steps; None logs only at the start and at the end.
+        points: number of training queries for the kernel.
+        leading: number of eigenvalues to log.
+        band_points: most grid points for the error by octave; larger grids are cropped to the middle.
     """
 
     def __init__(
@@ -50,24 +52,29 @@ class KernelWatch(Periodic):
         self.points = points
         self.leading = leading
         self.band_points = band_points
-        self.start: dict[str, Tensor] = {}  # the kernel, and the bands' errors and rates, as they were at step 0
+        self.start: dict[str, Tensor] = {}  # the kernel, and the errors and rates of the octaves, at step 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Fitting)
         dataset, field = pl_module.dataset, pl_module.field
-        self.x = dataset.probe(self.points).coordinates
-        self.bands = Bands(dataset, self.band_points) if dataset.training_grid else None
-        if not self.start:  # else the run was resumed
+        source = dataset.source
+        self.x = dataset.probe(self.points).queries
+        self.octaves: OctaveErrors | None = None
+        if isinstance(source, Source) and source.grid is not None and dataset.operator.pointwise:
+            self.octaves = OctaveErrors(source, self.band_points)
+        if not self.start:  # otherwise the run was resumed
             self.start = {"kernel": self.kernel(pl_module)}
-            if self.bands is not None:
-                squares = self.bands.mean_squares(self.bands.error(field))
-                self.start |= {"squares": squares.cpu(), "rates": self.bands.rates(field).cpu()}
+            if self.octaves is not None:
+                squares = self.octaves.mean_squares(self.octaves.error(field))
+                self.start |= {"squares": squares.cpu(), "rates": self.octaves.rates(field).cpu()}
             self.act(trainer, pl_module)
 
     def kernel(self, module: Fitting) -> Tensor:
-        """(n, n), in float64 on the processor."""
-        kernel = empirical_ntk_trace(module.field, self.x).double().cpu()
-        return kernel / (module.dataset.out_features * len(kernel))
+        """(n, n), in float64 on the CPU."""
+        observed = Observed(module.field, module.dataset.operator)
+        with torch.no_grad():
+            columns = observed(self.x[:1]).shape[1]
+        return empirical_ntk_trace(observed, self.x).double().cpu() / (columns * len(self.x))
 
     def act(self, trainer: Trainer, module: Fitting) -> None:
         kernel, start = self.kernel(module), self.start["kernel"]
@@ -75,11 +82,11 @@ class KernelWatch(Periodic):
         scalars = {f"kernel/eigenvalue_{i + 1}": values[i].item() for i in range(min(self.leading, len(values)))}
         scalars["kernel/effective_rank"] = effective_rank(values)
         scalars["kernel/drift"] = ((kernel - start).norm() / start.norm()).item()
-        if self.bands is not None:
-            found = self.bands.mean_squares(self.bands.error(module.field)).cpu()
-            predicted = shared_out(self.start["squares"], self.start["rates"], found.sum().item())
+        if self.octaves is not None:
+            found = self.octaves.mean_squares(self.octaves.error(module.field)).cpu()
+            predicted = decayed_to(found.sum().item(), self.start["squares"], self.start["rates"])
             for kind, squares in (("error", found), ("predicted", predicted)):
-                names = [f"band_{kind}/{name}" for name in self.bands.names]
+                names = [f"band_{kind}/{name}" for name in self.octaves.names]
                 scalars |= dict(zip(names, squares.sqrt().tolist(), strict=True))
         for logger in trainer.loggers:
             logger.log_metrics(scalars, step=module.step)

@@ -1,4 +1,4 @@
-"""What a run is, in TensorBoard."""
+"""Settings and status of a run in TensorBoard."""
 
 from typing import Any
 
@@ -10,14 +10,15 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 from torch.utils.tensorboard.summary import hparams
 
+from ffnet.fitting import directions
 from ffnet.training.module import Fitting
 
 
 class Overview(Callback):
     """Logs all settings as the text ``config``, and the run's overrides to the HPARAMS tab.
 
-    There the run stands from its first step on, also one that is killed, with its latest ``val/`` scores; whether it
-    came to its end, is running or failed is its status.
+    A run appears there from its first step with its latest ``val/`` scores, even if it is killed. Its status is
+    running, success or failure.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -25,10 +26,11 @@ class Overview(Callback):
         boards = _boards(trainer)
         if not boards:
             return
-        text = yaml.safe_dump(pl_module.description.get("settings", {}), sort_keys=False)
-        overrides = {name: _plain(value) for name, value in pl_module.description.get("overrides", {}).items()}
-        # torch wants a value of each metric, and uses its name alone.
-        experiment, start, _ = hparams(overrides, {f"val/{part}": 0.0 for part in pl_module.dataset.parts})
+        about = pl_module.description
+        text = yaml.safe_dump({"model": about.field} | about.settings, sort_keys=False)
+        overrides = {name: _plain(value) for name, value in about.overrides.items()}
+        # torch requires a value for each metric but uses only its name.
+        experiment, start, _ = hparams(overrides, {f"val/{name}": 0.0 for name in directions(pl_module.dataset)})
         for board in boards:
             board.experiment.add_text("config", "".join(f"    {line}\n" for line in text.splitlines()), pl_module.step)
             for summary in (experiment, start):
@@ -38,7 +40,7 @@ class Overview(Callback):
         self._close(trainer, api_pb2.STATUS_SUCCESS)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if isinstance(exception, Exception):  # and not because it was asked to stop
+        if isinstance(exception, Exception):  # and not Interrupted
             self._close(trainer, api_pb2.STATUS_FAILURE)
 
     @staticmethod
@@ -50,13 +52,13 @@ class Overview(Callback):
 
 
 def _boards(trainer: Trainer) -> list[TensorBoardLogger]:
-    """The TensorBoard loggers of the process that writes."""
+    """The TensorBoard loggers, in the process that writes."""
     loggers = trainer.loggers if trainer.is_global_zero else []
     return [logger for logger in loggers if isinstance(logger, TensorBoardLogger)]
 
 
 def _plain(value: str) -> str | float:
-    """A number where the override is one, so that the tab can sort and draw it."""
+    """A number if the override is one, so that the tab can sort and plot it."""
     try:
         return float(value)
     except ValueError:

@@ -1,18 +1,19 @@
-"""What happens every so many steps."""
+"""The base class of periodic callbacks."""
 
 from abc import ABC, abstractmethod
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 
 from ffnet.training.module import Fitting
+from ffnet.training.spans import KnowsSpans
 
 
-class Periodic(Callback, ABC):
-    """Does something, ``act``, at every interval and at the end.
+class Periodic(KnowsSpans, ABC):
+    """Calls ``act`` at every interval and at the end, also if the run stops early.
 
     Args:
-        every_n_steps: the interval in optimiser steps; None acts at the end only.
+        every_n_steps: the interval in optimizer steps; None acts only at the end.
 
     Raises:
         ValueError: if the interval is below 1.
@@ -22,10 +23,11 @@ class Periodic(Callback, ABC):
         if every_n_steps is not None and every_n_steps < 1:
             raise ValueError(f"every_n_steps: expected at least 1, or null, got {every_n_steps}")
         self.every_n_steps = every_n_steps
+        self.acted_at = -1
 
     @abstractmethod
     def act(self, trainer: Trainer, module: Fitting) -> None:
-        """What happens after such a step."""
+        """The action, called after such a step."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         assert isinstance(pl_module, Fitting)
@@ -37,4 +39,13 @@ class Periodic(Callback, ABC):
     ) -> None:
         assert isinstance(pl_module, Fitting)
         if pl_module.due(self.every_n_steps):
-            self.act(trainer, pl_module)
+            self._act(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, Fitting)
+        if trainer.should_stop and self.acted_at != pl_module.step:
+            self._act(trainer, pl_module)
+
+    def _act(self, trainer: Trainer, module: Fitting) -> None:
+        self.acted_at = module.step
+        self.act(trainer, module)

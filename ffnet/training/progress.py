@@ -1,4 +1,4 @@
-"""A progress bar that counts optimiser steps."""
+"""A progress bar that counts optimizer steps."""
 
 import logging
 import sys
@@ -7,18 +7,19 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from tqdm import tqdm
 
 from ffnet.training.module import Fitting
+from ffnet.training.spans import KnowsSpans
 
 log = logging.getLogger(__name__)
 
 
-class Progress(ProgressBar):
-    """Steps done, steps a second, loss, and the training batch's score; on a terminal as a bar, else as lines.
+class Progress(ProgressBar, KnowsSpans):
+    """Shows steps, steps per second, the loss and the score of the training batch; logs lines if there is neither a
+    terminal nor a notebook.
 
     Args:
-        every_n_seconds: the time between two lines where there is no terminal.
+        every_n_seconds: time between two log lines.
     """
 
     def __init__(self, every_n_seconds: float = 10.0) -> None:
@@ -36,12 +37,12 @@ class Progress(ProgressBar):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Fitting)
         self.line_time = time.perf_counter()
-        self.bar = tqdm(
+        self.bar = bar_class()(
             total=pl_module.max_steps,
             initial=pl_module.step,
             unit="step",
             dynamic_ncols=True,
-            disable=not (self.enabled and sys.stderr.isatty()),
+            disable=not (self.enabled and (sys.stderr.isatty() or in_notebook())),
         )
 
     def on_train_batch_end(
@@ -59,8 +60,8 @@ class Progress(ProgressBar):
 
     @staticmethod
     def _figures(module: Fitting) -> dict[str, str]:
-        score, value = next(iter(module.batch_scores().items()))
-        return {"loss": f"{module.last_loss:.3g}", score: f"{value:.2f}"}
+        scores = list(module.last_scores.items())[:1]
+        return {"loss": f"{module.last_loss:.3g}"} | {name: f"{value:.2f}" for name, value in scores}
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.bar.close()
@@ -68,3 +69,17 @@ class Progress(ProgressBar):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         if self.bar is not None:
             self.bar.close()
+
+
+def in_notebook() -> bool:
+    """Whether this process is a Jupyter kernel."""
+    kernels = sys.modules.get("ipykernel.kernelapp")  # which other programs may have imported as well
+    return kernels is not None and kernels.IPKernelApp.initialized()
+
+
+def bar_class() -> Any:
+    """tqdm's bar for notebooks if its widgets are installed, else the one for terminals."""
+    import tqdm
+    import tqdm.notebook
+
+    return tqdm.notebook.tqdm if in_notebook() and tqdm.notebook.IProgress is not None else tqdm.tqdm

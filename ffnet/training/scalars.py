@@ -1,4 +1,4 @@
-"""Numbers about the training itself."""
+"""Loss, learning rate and speed during training."""
 
 from lightning.pytorch import LightningModule, Trainer
 
@@ -9,13 +9,13 @@ from ffnet.training.periodic import Periodic
 class Scalars(Periodic):
     """Logs, at every interval and at the end:
 
-    - ``train/loss``: mean over the steps since the last time; ``train/psnr`` (or the dataset's own measure) of
-      the last batch;
-    - ``optimizer/rate``: the learning rate of the first parameter group;
-    - ``speed/steps_per_second`` and ``speed/samples_per_second`` since the last time.
+    - ``train/loss``: mean over the steps since the last entry; ``train/psnr`` (or other metrics of the dataset) of the
+      last batch;
+    - ``optimizer/lr``: the learning rate of the first parameter group;
+    - ``speed/steps_per_second`` and ``speed/samples_per_second`` since the last entry.
 
     Args:
-        every_n_steps: the interval in optimiser steps; None logs at the end only.
+        every_n_steps: the interval in optimizer steps; None logs only at the end.
     """
 
     def __init__(self, every_n_steps: int | None = 50) -> None:
@@ -28,13 +28,12 @@ class Scalars(Periodic):
     def act(self, trainer: Trainer, module: Fitting) -> None:
         rate = (module.step - self.step) / max(module.seconds - self.seconds, 1e-9)
         self.step, self.seconds = module.step, module.seconds
-        score, value = next(iter(module.batch_scores().items()))
         scalars = {
             "train/loss": module.mean_loss(),
-            f"train/{score}": value,
-            "optimizer/rate": trainer.optimizers[0].param_groups[0]["lr"],
+            **{f"train/{name}": value for name, value in module.last_scores.items()},
+            "optimizer/lr": trainer.optimizers[0].param_groups[0]["lr"],
             "speed/steps_per_second": rate,
-            "speed/samples_per_second": rate * module.dataset.batch_points,
+            "speed/samples_per_second": rate * module.dataset.batch_size,
         }
         for logger in trainer.loggers:
             logger.log_metrics(scalars, step=module.step)

@@ -1,6 +1,7 @@
 """Bad input: one line that says what was expected, exit code 2, no traceback, and nothing half-written."""
 
 import io
+import json
 import pickle
 import zlib
 from pathlib import Path
@@ -12,7 +13,7 @@ from PIL import Image
 
 from tests.conftest import SMALL, png
 
-PICTURE = png(Image.fromarray(np.random.default_rng(1).integers(0, 255, (32, 32, 3), dtype=np.uint8)))
+IMAGE = png(Image.fromarray(np.random.default_rng(1).integers(0, 255, (32, 32, 3), dtype=np.uint8)))
 
 
 def jpeg() -> bytes:
@@ -45,20 +46,22 @@ def foreign() -> bytes:
 
 
 @pytest.fixture
-def files(tmp_path):
+def files(tmp_path, monkeypatch):
     """The bad files, in the folder where the commands run."""
+    monkeypatch.syspath_prepend(tmp_path)
     contents = {
-        "good.png": PICTURE,
+        "good.png": IMAGE,
         "empty.png": b"",
-        "text.png": b"This is no picture.",
+        "text.png": b"This is no image.",
         "cut.jpg": jpeg()[:700],
-        "cut.png": PICTURE[: len(PICTURE) // 2],
-        "stump.png": PICTURE[:20],
+        "cut.png": IMAGE[: len(IMAGE) // 2],
+        "stump.png": IMAGE[:20],
         "bomb.png": bomb(),
         "foreign.ckpt": foreign(),
         "cut.ckpt": foreign()[:500],
         "malicious.ckpt": pickle.dumps(Malicious()),
         "text.ckpt": b"no checkpoint",
+        "broken.py": BROKEN.encode(),
     }
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
@@ -67,20 +70,72 @@ def files(tmp_path):
     return tmp_path
 
 
+# Classes of a user's, in a module of the user's.
+BROKEN = """
+import torch
+from torchmetrics import MeanSquaredError
+from ffnet.datasets import Dataset, Evaluation, TensorSource
+from ffnet.encoders import Encoder
+from ffnet.operators import Operator
+from lightning.pytorch import Callback
+
+class Sum(Operator):
+    "One column, whatever the field has."
+    def forward(self, field, queries, noise=None):
+        return field(queries).sum(-1, keepdim=True)
+
+class Lost(Operator):
+    def forward(self, field, queries, noise=None):
+        return {}["field"]
+
+class Vector(MeanSquaredError):
+    def compute(self):
+        return torch.zeros(3)
+
+class BrokenDataset(Dataset):
+    def __init__(self, **settings):
+        raise KeyError("line")
+
+class BrokenEncoder(Encoder):
+    def __init__(self, **settings):
+        raise RuntimeError("two\\nlines")
+    def encode(self, coordinates):
+        return coordinates
+
+class BrokenCallback(Callback):
+    def __init__(self):
+        raise ZeroDivisionError("division by zero")
+
+class BrokenOptimizer(torch.optim.Adam):
+    def __init__(self, parameters, **settings):
+        raise RuntimeError("no optimizer")
+
+class Line(Dataset):
+    "Nothing that could be reconstructed."
+    def __init__(self, mean=0.0, **settings):
+        super().__init__()
+        if mean < 0:
+            raise KeyError("mean")
+        self.in_features, self.out_features = 2, 1
+        points = torch.rand(50, 2, generator=torch.Generator().manual_seed(0))
+        self.source = TensorSource(points, points.sum(-1, keepdim=True) / 2 + mean)
+        self.add_evaluation(Evaluation("", self.source, {"mse": MeanSquaredError()}))
+"""
+
 FIT = {
-    "missing file": (["dataset.path=nowhere.png"], "nowhere.png: no such file; expected a picture"),
-    "folder": (["dataset.path=folder"], "folder: is a folder; expected a picture"),
+    "missing file": (["dataset.path=nowhere.png"], "nowhere.png: no such file; expected an image"),
+    "folder": (["dataset.path=folder"], "folder: is a directory; expected an image"),
     "empty file": (["dataset.path=empty.png"], "empty.png: is empty"),
-    "text named .png": (["dataset.path=text.png"], "text.png: is not a picture that Pillow can open"),
-    "truncated JPEG": (["dataset.path=cut.jpg"], "cut.jpg: damaged picture"),
-    "truncated PNG": (["dataset.path=cut.png"], "cut.png: damaged picture"),
+    "text named .png": (["dataset.path=text.png"], "text.png: is not an image that Pillow can open"),
+    "truncated JPEG": (["dataset.path=cut.jpg"], "cut.jpg: damaged image"),
+    "truncated PNG": (["dataset.path=cut.png"], "cut.png: damaged image"),
     "PNG without pixels": (["dataset.path=stump.png"], "stump.png: "),
     "decompression bomb": (["dataset.path=bomb.png"], "bomb.png: has more than 268435456 pixels"),
     "crop of no size": (
         ["dataset.crop=[0,4]"],
         "crop: expected [height, width] of at least 1 pixel each, got [0, 4]",
     ),
-    "crop larger than the picture": (["dataset.crop=9999"], "crop: expected at most the picture's"),
+    "crop larger than the image": (["dataset.crop=9999"], "crop: expected at most the image's"),
     "negative size": (["dataset.size=-3"], "size: expected [height, width]"),
     "unknown split": (["dataset.split=quarter"], "split: expected one of all, half, got 'quarter'"),
     "batch of nothing": (["dataset.batch_size=0"], "batch_size: expected at least 1 pixel"),
@@ -115,41 +170,108 @@ FIT = {
     ),
     "misspelt key": (["encoder=gaussian", "encoder.sgima=3"], "encoder.sgima; did you mean encoder.sigma?"),
     "misspelt group": (["encodr=gaussian"], "there is no setting encodr; did you mean encoder?"),
+    "misspelt deeper": (
+        ["callbacks.checkpoints.every_n_step=3"],
+        "there is no setting callbacks.checkpoints.every_n_step; did you mean callbacks.checkpoints.every_n_steps?",
+    ),
     "unknown argument": (["+encoder.colour=red"], "colour"),
     "no encoder": (
         ["encoder.num_frequencies=0"],
-        "num_frequencies: expected a whole number of at least 1, got 0",
+        "num_frequencies: expected an integer of at least 1, got 0",
     ),
     "negative steps": (
         ["trainer.max_steps=-5"],
-        "trainer.max_steps: expected a whole number of at least 1, got -5",
+        "trainer.max_steps: expected an integer of at least 1, got -5",
     ),
-    "no steps": (["trainer.max_steps=0"], "trainer.max_steps: expected a whole number of at least 1, got 0"),
-    "steps that are a word": (["trainer.max_steps=many"], "trainer.max_steps: expected a whole number"),
+    "no steps": (["trainer.max_steps=0"], "trainer.max_steps: expected an integer of at least 1, got 0"),
+    "steps that are a word": (["trainer.max_steps=many"], "trainer.max_steps: expected an integer"),
     "negative rate": (["optimizer.lr=-1"], "learning rate: -1"),
-    "negative seed": (["seed=-1"], "seed: expected a whole number"),
+    "negative seed": (["seed=-1"], "seed: expected an integer"),
     "no interval": (["callbacks.checkpoints.every_n_steps=0"], "every_n_steps: expected at least 1, or null, got 0"),
     "width of zero": (["model.hidden_features=0"], "hidden_features: expected"),
     "unknown start": (["model.initialization=zeros"], "initialization: expected one of torch, glorot"),
     "unknown activation": (["model.activation._target_=torch.nn.Relu"], "torch.nn.Relu"),
-    "class that cannot be imported": (["encoder._target_=mine.Encoder"], "mine.Encoder"),
+    "class that cannot be imported": (["encoder._target_=no_such_module.Encoder"], "no_such_module"),
     "missing CUDA": (["trainer.accelerator=cuda"], "CUDA"),
     "unknown accelerator": (["trainer.accelerator=abacus"], "abacus"),
     "unknown precision": (["trainer.precision=7"], "7"),
     "unwritable output folder": (["hydra.run.dir=good.png/run"], "good.png"),
-    "resume from nowhere": (["resume=nowhere"], "resume: expected a run's folder, got nowhere"),
-    "resume from a file": (["resume=foreign.ckpt"], "resume: expected a run's folder, got foreign.ckpt"),
+    "resume from nowhere": (["resume=nowhere"], "resume: expected a run directory, got nowhere"),
+    "resume from a file": (["resume=foreign.ckpt"], "resume: expected a run directory, got foreign.ckpt"),
     "resume from an empty folder": (["resume=folder"], "has no checkpoints/last.ckpt"),
     "no key": (["justaword"], "justaword"),
     "unbalanced bracket": (["dataset.size=[3,"], "dataset.size=[3,"),
     "unknown flag": (["--sideways"], "--sideways; see ffnet fit --help"),
     "missing config folder": (["--config-dir", "nowhere"], "nowhere"),
+    "unknown part of an experiment": (
+        ["experiment=tancik2020/texts"],
+        "there is no experiment/tancik2020 'texts'; expected one of natural, natural_sweep, shape, text, text_sweep",
+    ),
+    "flags that exclude each other": (["-m", "--cfg", "job"], "expected one of --multirun, --cfg, --info"),
     "unknown experiment": (["experiment=tancik2021"], "there is no experiment 'tancik2021'; see --help"),
+    "unknown metric": (["+dataset.metrics.x._target_=torchmetrics.image.Nonsense"], "torchmetrics.image.Nonsense"),
+    "metric that is none": (
+        ["+dataset.metrics.x._target_=torch.nn.MSELoss"],
+        "metrics.x: expected a torchmetrics.Metric, got MSELoss",
+    ),
+    "metric of many numbers": (
+        ["+dataset.metrics.x._target_=broken.Vector"],
+        "metrics.x: expected one number, got a tensor of shape (3,)",
+    ),
+    "metric too large for the image": (
+        [
+            "dataset.size=8",
+            "+dataset.metrics.x._target_=torchmetrics.image.MultiScaleStructuralSimilarityIndexMeasure",
+            "+dataset.metrics.x.data_range=1.0",
+        ],
+        "metrics.x: MultiScaleStructuralSimilarityIndexMeasure cannot score this signal",
+    ),
+    "operator of another number of values": (
+        ["++dataset.operator._target_=broken.Sum"],
+        "operator: Sum observes 1 columns of this field of 3 values, expected 3 as the data have",
+    ),
+    "operator that fails": (
+        ["++dataset.operator._target_=broken.Lost"],
+        "operator: Lost cannot observe this field (KeyError: 'field')",
+    ),
+    "operator that is none": (
+        ["++dataset.operator._target_=torch.nn.Identity"],
+        "operator: expected an ffnet.operators.Operator, got Identity",
+    ),
+    "sampler that is none": (
+        ["++dataset.sampler._target_=torch.nn.Identity"],
+        "sampler: expected an ffnet.sampling.Sampler, got Identity",
+    ),
+    "dataset that is none": (
+        ["dataset._target_=builtins.dict"],
+        "dataset: expected an ffnet.datasets.Dataset, got dict",
+    ),
+    "dataset that raises": (
+        ["dataset._target_=broken.BrokenDataset"],
+        "broken.BrokenDataset raised KeyError: 'line'",
+    ),
+    "encoder that raises": (
+        ["encoder._target_=broken.BrokenEncoder"],
+        "encoder: broken.BrokenEncoder raised RuntimeError: two lines",
+    ),
+    "callback that raises": (
+        ["+callbacks.x._target_=broken.BrokenCallback"],
+        "broken.BrokenCallback raised ZeroDivisionError: division by zero",
+    ),
+    "optimizer that raises": (["optimizer._target_=broken.BrokenOptimizer"], "RuntimeError: no optimizer"),
+    "regularizer without a weight": (
+        ["+regularizers.x._target_=ffnet.fitting.TotalVariation"],
+        "missing 1 required positional argument: 'weight'",
+    ),
+    "regularizer that is none": (
+        ["+regularizers.x._target_=torch.nn.Identity"],
+        "regularizers.x: expected an ffnet.fitting.Regularizer, got Identity",
+    ),
 }
 
 OTHERS = {
     "render without a checkpoint": (["render"], "checkpoint"),
-    "render from nowhere": (["render", "checkpoint=nowhere"], "nowhere: no such file or folder"),
+    "render from nowhere": (["render", "checkpoint=nowhere"], "nowhere: no such file or directory"),
     "render another's checkpoint": (["render", "checkpoint=foreign.ckpt"], "is not a checkpoint of ffnet"),
     "render a truncated checkpoint": (
         ["render", "checkpoint=cut.ckpt"],
@@ -157,10 +279,10 @@ OTHERS = {
     ),
     "render a malicious checkpoint": (["render", "checkpoint=malicious.ckpt"], "malicious.ckpt: refused"),
     "render a text": (["render", "checkpoint=text.ckpt"], "text.ckpt: "),
-    "evaluate a picture": (["evaluate", "checkpoint=good.png"], "good.png: "),
-    "evaluate from nowhere": (["evaluate", "checkpoint=nowhere"], "nowhere: no such file or folder"),
+    "evaluate an image": (["evaluate", "checkpoint=good.png"], "good.png: "),
+    "evaluate from nowhere": (["evaluate", "checkpoint=nowhere"], "nowhere: no such file or directory"),
     "export without a checkpoint": (["export"], "checkpoint"),
-    "export from nowhere": (["export", "checkpoint=nowhere"], "nowhere: no such file or folder"),
+    "export from nowhere": (["export", "checkpoint=nowhere"], "nowhere: no such file or directory"),
     "export another's checkpoint": (["export", "checkpoint=foreign.ckpt"], "is not a checkpoint of ffnet"),
     "unknown command": (["paint"], "unknown command 'paint'; expected one of fit, render, mesh, evaluate"),
 }
@@ -190,3 +312,22 @@ def test_other_commands_refuse(command, files, case):
     argv, message = OTHERS[case]
     before = set(files.rglob("*"))
     check(command(*argv), message, files, before)
+
+
+@pytest.mark.usefixtures("files")
+def test_a_task_without_a_reconstruction_has_scores_alone(command, tmp_path):
+    small = [o for o in SMALL if not o.startswith("dataset")]
+    code, out, err = command("fit", *small, "dataset._target_=broken.Line", "hydra.run.dir=run")
+    assert (code, err) == (0, ""), (out, err)
+    assert not list((tmp_path / "run").glob("reconstruction*"))
+    found = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert found["higher_is_better"] == {"mse": False}
+    code, out, _ = command("evaluate", "checkpoint=run", "trust=[broken.Line]")
+    assert (code, json.loads(out)) == (0, {"mse": pytest.approx(found["mse"], rel=1e-6)})
+    for name, kind in (("render", "an image"), ("mesh", "a shape")):
+        code, _, err = command(name, "checkpoint=run")
+        assert code == 2
+        assert err.endswith(f"expected the fit of {kind}, got that of a task without a reconstruction\n")
+        assert len(err.splitlines()) == 1
+    code, _, err = command("evaluate", "checkpoint=run", "trust=[broken.Line]", "+dataset.mean=-1")
+    assert (code, err) == (2, "ffnet evaluate: broken.Line raised KeyError: 'mean'\n")

@@ -27,7 +27,7 @@ def test_fits_and_comes_back(command, tmp_path, choice):
 def test_a_field_of_a_picture_starts_at_its_mean_colour_unless_told_otherwise(command, tmp_path):
     picture = Image.new("RGB", (16, 16), (255, 51, 102))
     picture.save(tmp_path / "plain.png")
-    for index, told in enumerate(([], ["model.start=null"], ["model.start=[0.5,0.5,0.5]"])):
+    for index, told in enumerate(([], ["model.output_init=null"], ["model.output_init=[0.5,0.5,0.5]"])):
         line = ("fit", *TINY, "dataset.path=plain.png", "optimizer.lr=1e-20", *told, f"hydra.run.dir={index}")
         assert command(*line)[0] == 0
     with torch.no_grad():

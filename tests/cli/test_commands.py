@@ -49,7 +49,7 @@ def test_fit_leaves_a_run_folder_and_says_where_things_are(command, tmp_path):
     assert found["parameters"] == 16 * 16 + 16 + 16 * 3 + 3
     assert {
         "psnr",
-        "mse",
+        "higher_is_better",
         "seconds",
         "samples_per_second",
         "seed",
@@ -87,7 +87,7 @@ def test_evaluate_gives_the_same_score(command, fitted):
 def test_evaluate_can_take_another_picture(command, fitted):
     code, out, _ = command("evaluate", f"checkpoint={fitted}", "+dataset.split=half")
     assert code == 0
-    assert set(json.loads(out)) == {"psnr", "psnr_rest", "psnr_train", "mse"}
+    assert set(json.loads(out)) == {"psnr", "rest/psnr", "train/psnr"}
 
 
 def test_evaluate_refuses_a_picture_with_other_channels(command, fitted, tmp_path):
@@ -113,8 +113,8 @@ def test_render_draws_any_size(command, fitted, tmp_path):
     [
         (["size=[0,5]"], "size: expected [height, width]"),
         (["size=big"], "size: expected [height, width]"),
-        (["output=a.txt"], "expected a picture's name"),
-        (["output=nowhere/a.png"], "is not a folder"),
+        (["output=a.txt"], "expected an image's name"),
+        (["output=nowhere/a.png"], "is not a directory"),
         (["device=cuda:99"], "cuda"),
         (["device=toaster"], "toaster"),
         (["trust=[no.Such]"], "trust: cannot import 'no.Such'"),
@@ -153,8 +153,8 @@ def test_resume_goes_on_to_more_steps_in_the_same_folder(command, fitted):
 def test_resume_takes_a_callback_that_the_run_did_not_have(command, fitted):
     added = "+callbacks.early._target_=lightning.pytorch.callbacks.EarlyStopping", "+callbacks.early.monitor=none"
     code, _, err = command("fit", f"resume={fitted}", "trainer.max_steps=25", *added)
-    assert code == 1
-    assert "conditioned on metric `none`" in err  # so it was there
+    assert code == 2
+    assert "EarlyStopping: expected monitor to be one of val/psnr, got 'none'" in err  # so it was there
 
 
 @pytest.mark.parametrize("override", ["encoder=identity", "seed=3", "encoder.num_frequencies=9", "+dataset.path=x.png"])
@@ -188,7 +188,7 @@ def test_a_run_that_diverges_ends_with_1_and_keeps_its_checkpoint(command, tmp_p
 def test_a_sweep_has_a_folder_for_each_run_and_survives_a_failed_one(command, tmp_path):
     code, _, err = command("fit", "-m", *SMALL, "hydra.sweep.dir=sweep", "encoder.num_frequencies=3,0,4")
     assert code == 2
-    assert "num_frequencies: expected a whole number of at least 1, got 0" in err
+    assert "num_frequencies: expected an integer of at least 1, got 0" in err
     assert sorted(p.parent.name for p in (tmp_path / "sweep").glob("*/metrics.json")) == ["0", "2"]
 
 
@@ -213,7 +213,7 @@ def test_experiments_set_the_papers_protocol(capsys, task, encoder):
         None,
         0.0,
     )
-    assert config.loss._target_ == "ffnet.training.HalfMSELoss"
+    assert config.loss._target_ == "ffnet.fitting.HalfMSELoss"
     assert config.schedule is None or config.schedule._target_.endswith("ConstantLR")
     assert (config.model.hidden_layers, config.model.hidden_features, config.model.initialization) == (
         3,
@@ -286,6 +286,8 @@ def test_help_and_version(command):
 @pytest.mark.parametrize("recipe", ["quality", "fast"])
 def test_recipes_fit(command, tmp_path, recipe):
     small = ["dataset.size=32", "dataset.batch_size=256", "trainer.max_steps=40", "trainer.accelerator=cpu"]
+    # Muon orthogonalizes in bfloat16, which takes long where the processor has none.
+    small += ["model.hidden_features=24", "model.hidden_layers=2"]
     code, out, err = command("fit", f"recipe={recipe}", *small, "hydra.run.dir=run")
     assert (code, err) == (0, ""), (out, err)
     assert command("fit", "resume=run", "trainer.max_steps=45")[0] == 0

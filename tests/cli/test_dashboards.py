@@ -1,6 +1,7 @@
 """What TensorBoard and the report show, and the report in a browser."""
 
 import json
+import math
 import re
 
 import numpy as np
@@ -19,7 +20,7 @@ def sweep(tmp_path_factory):
     from ffnet.cli import main
 
     folder = tmp_path_factory.mktemp("dashboards")
-    line = [*SMALL, "seed=0,1", "optimizer.lr=1e-2,-1", "callbacks.pictures.every_n_steps=10"]
+    line = [*SMALL, "seed=0,1", "optimizer.lr=1e-2,-1", "callbacks.views.every_n_steps=10"]
     assert main(["fit", "-m", *line, f"hydra.sweep.dir={folder / 'sweep'}"]) == 2
     assert main(["report", f"run={folder / 'sweep'}", f"output={folder / 'report.html'}"]) == 0
     return folder / "sweep"
@@ -33,13 +34,13 @@ def test_the_names_in_tensorboard_are_those_in_the_readme(sweep):
     (path,) = (sweep / "0").glob("events*")
     events = EventAccumulator(str(path)).Reload()
     assert set(events.Tags()["scalars"]) == {
-        *("train/loss", "train/psnr", "val/psnr", "val/mse", "optimizer/rate"),
+        *("train/loss", "train/psnr", "val/psnr", "optimizer/lr"),
         *("speed/steps_per_second", "speed/samples_per_second"),
-        *(f"missing/{octave:04d}" for octave in (1, 2, 4, 8)),
+        *(f"spectral_error/{octave:04d}" for octave in (1, 2, 4, 8)),
     }
     assert set(events.Tags()["images"]) == {"view/target", "view/reconstruction", "view/error"}
     assert events.Tags()["histograms"] == events.Tags()["distributions"] == []
-    assert [event.step for event in events.Scalars("missing/0004")] == [10, 20]
+    assert [event.step for event in events.Scalars("spectral_error/0004")] == [10, 20]
     text = events.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
     assert "    num_frequencies: 4\n" in text
     assert "_target_: ffnet.encoders.PositionalEncoder" in text
@@ -69,13 +70,14 @@ def page_of(path):
     return json.loads(re.search(r'id="data">(.*?)</script>', path.read_text(), re.S)[1])
 
 
-def test_the_report_holds_every_run_and_each_picture_once(sweep):
+def test_the_report_holds_every_run_and_each_image_once(sweep):
     data = page_of(sweep.parent / "report.html")
     assert data["keys"] == ["seed", "optimizer.lr"]
     assert [run["state"] for run in data["runs"]] == ["complete", "failed", "complete", "failed"]
     assert data["runs"][0]["metrics"]["psnr"] == metrics(sweep / "0")["psnr"]
+    assert data["higher_is_better"]["psnr"] is True
     assert [point[0] for point in data["runs"][2]["curves"]["train/loss"]] == [5, 10, 15, 20]
-    assert len(data["pictures"]) == 3  # two reconstructions, one target
+    assert len(data["images"]) == 3  # two reconstructions, one target
     assert data["runs"][0]["target"] == data["runs"][2]["target"]
     assert not re.search(r"(src|href)=|https?://|@import", (sweep.parent / "report.html").read_text())
 
@@ -88,21 +90,19 @@ def test_settings_cannot_end_the_reports_script(command, tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "I;16"])
-def test_pictures_of_every_mode_are_embedded(tmp_path, mode):
+def test_images_of_every_mode_are_embedded(tmp_path, mode):
     from ffnet.runs.report import data_url, reconstruction
 
     array = np.full((6, 9), 51 * 257, np.uint16)
-    picture = (
-        Image.fromarray(array) if mode == "I;16" else Image.fromarray((array // 257).astype(np.uint8)).convert(mode)
-    )
-    picture.save(tmp_path / ("reconstruction.tif" if mode == "CMYK" else "reconstruction.png"))
+    image = Image.fromarray(array) if mode == "I;16" else Image.fromarray((array // 257).astype(np.uint8)).convert(mode)
+    image.save(tmp_path / ("reconstruction.tif" if mode == "CMYK" else "reconstruction.png"))
     assert data_url(reconstruction(tmp_path), 5).startswith("data:image/png;base64,")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run=nowhere"], "run: expected the folder of a sweep or of runs, got nowhere"),
+        (["run=nowhere"], "run: expected a run or sweep directory, got nowhere"),
         (["run=runs", "output=nowhere/r.html"], "nowhere"),
         (["run=runs", "max_side=0"], "max_side: expected at least 1 pixel, got 0"),
     ],
@@ -113,6 +113,35 @@ def test_bad_input_is_one_line(command, tmp_path, arguments, message):
     assert code == 2
     assert message in err
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def odd_scores(command, tmp_path):
+    """The report of runs with infinite, undefined and missing scores, by hand."""
+    scores = [(30.0, 0.2), (math.inf, 0.3), (None, 0.1), (math.nan, math.inf), (-math.inf, None), ("inf", 0.1)]
+    for index, (psnr, lpips) in enumerate(scores):
+        found = {"psnr": psnr, "lpips": lpips, "higher_is_better": {"psnr": True, "lpips": False}}
+        write_run(tmp_path / "runs" / str(index), [f"seed={index + 123456}"], found)
+    write_run(tmp_path / "runs" / "6", ["seed=6"])
+    assert command("report", "run=runs")[0] == 0
+    return tmp_path / "report.html"
+
+
+def test_the_reports_data_is_strict_json(odd_scores):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    data = json.loads(re.search(r'id="data">(.*?)</script>', odd_scores.read_text(), re.S)[1], parse_constant=refuse)
+    assert [run["metrics"]["psnr"] for run in data["runs"]] == [30.0, "inf", None, "nan", "-inf", "inf", None]
+
+
+def test_a_damaged_image_or_log_does_not_stop_the_report(command, tmp_path):
+    write_run(tmp_path / "runs" / "0", [], {"psnr": 1.0})
+    (tmp_path / "runs" / "0" / "reconstruction.png").write_bytes(b"not an image")
+    (tmp_path / "runs" / "0" / "events.out.tfevents.1").write_bytes(b"not a log")
+    assert command("report", "run=runs")[0] == 0
+    (run,) = page_of(tmp_path / "report.html")["runs"]
+    assert (run["image"], run["curves"], run["metrics"]["psnr"]) == (None, {}, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -171,4 +200,31 @@ def test_the_report_sorts_slides_and_zooms_without_errors_or_network(browser, sw
     assert page.evaluate("document.getElementById('top').naturalWidth") == 20
     assert errors == []
     assert all(url.startswith(("file:", "data:")) for url in requests)
+    page.close()
+
+
+def test_the_report_marks_the_best_and_sorts_it_first(browser, odd_scores):
+    page, errors = browser.new_page(), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"file://{odd_scores}")
+
+    def column(number):
+        return page.locator(f"#runs tbody tr td:nth-child({number})").all_inner_texts()
+
+    assert page.locator("th").all_inner_texts() == ["", "run", "state", "seed", "psnr ↑", "lpips ↓", "reason"]
+    assert column(4) == [*(str(index + 123456) for index in range(6)), "6"]
+    assert column(5) == ["30", "∞", "", "NaN", "−∞", "∞", ""]
+    assert [page.locator("tr.best td:nth-child(2)").all_inner_texts(), column(6)[1:4]] == [
+        ["1", "5"],
+        ["0.3", "0.1", "∞"],
+    ]
+    best = [page.locator(f"td.best:nth-child({number})").all_inner_texts() for number in (5, 6)]
+    assert best == [["∞", "∞"], ["0.1", "0.1"]]
+    page.locator("th", has_text="psnr").click()
+    assert column(5) == ["∞", "∞", "30", "−∞", "", "NaN", ""]
+    page.locator("th", has_text="psnr").click()
+    assert column(5)[:4] == ["−∞", "30", "∞", "∞"]  # and those without a score stay last
+    page.locator("th", has_text="lpips").click()
+    assert column(6)[:5] == ["0.1", "0.1", "0.2", "0.3", "∞"]
+    assert errors == []
     page.close()

@@ -56,6 +56,7 @@ def test_two_processes_are_one_and_a_run_goes_on_with_another_number(command, tm
     assert (weights(one) - weights(two)).abs().max() < 1e-5
 
 
+@pytest.mark.long
 def test_each_job_of_a_sweep_has_one_folder_and_its_own_processes(command, tmp_path):
     code, out, err = command("fit", "-m", *ODD, TWO, "seed=0,1", "hydra.sweep.dir=sweep")
     assert (code, err) == (0, ""), (out, err)
@@ -69,6 +70,7 @@ def test_each_job_of_a_sweep_has_one_folder_and_its_own_processes(command, tmp_p
     assert "2 runs: 2 complete" in out
 
 
+@pytest.mark.long
 def test_a_process_that_fails_ends_the_others_and_is_named(command, tmp_path):
     code, _, err = command("fit", *ODD, TWO, "optimizer.lr=1e30", "model.output_activation=null", "hydra.run.dir=run")
     assert (code, err) == (1, "")  # the first process has said so itself
@@ -77,7 +79,7 @@ def test_a_process_that_fails_ends_the_others_and_is_named(command, tmp_path):
     assert (code, err) == (2, "ffnet fit: trainer.devices: expected at most the batch's 63 points, got more\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.long)])
 def test_stopping_the_one_that_was_started_stops_all_with_the_state_saved(tmp_path, number):
     arguments = [*ODD, TWO, "trainer.max_steps=1000000", "hydra.run.dir=run", "callbacks.checkpoints.every_n_steps=50"]
     with subprocess.Popen([sys.executable, "-m", "ffnet", "fit", *arguments], cwd=tmp_path) as process:

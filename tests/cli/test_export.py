@@ -29,7 +29,10 @@ def test_onnx_gives_the_same_values_for_any_number_of_points(command, fitted):
     assert (code, err) == (0, "")
     assert "wrote   field.onnx, (points, 2) to (points, 3)" in out
     session = onnxruntime.InferenceSession("field.onnx")
-    assert json.loads(session.get_modelmeta().custom_metadata_map["ffnet"])["signal"]["kind"] == "picture"
+    assert (
+        json.loads(session.get_modelmeta().custom_metadata_map["ffnet"])["signal"]["_target_"]
+        == "ffnet.signals.ImageRecord"
+    )
     for count in (1, 2, 50):
         x = torch.rand(count, 2)
         (values,) = session.run(["values"], {"coordinates": x.numpy()})
@@ -61,7 +64,7 @@ def test_safetensors_holds_the_weights_and_the_settings(command, fitted):
     ("output", "message"),
     [
         ("field.h5", "output: expected a name ending in .onnx, .pt2, .safetensors, got field.h5"),
-        ("nowhere/field.onnx", "output: nowhere is not a folder"),
+        ("nowhere/field.onnx", "output: nowhere is not a directory"),
     ],
 )
 def test_bad_output_is_one_line(command, fitted, tmp_path, output, message):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 
@@ -9,6 +10,7 @@ from ffnet.runs import find_runs
 from tests.conftest import SMALL
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("plugin", "launcher", "setting"),
     [
@@ -54,6 +56,61 @@ def test_optuna_finds_the_best_of_a_known_score(command, tmp_path, monkeypatch):
     before = [run.overrides for run in runs]
     command("fit", "-m", *line, search, "optimizer=adam,muon", "trainer.max_steps=1")
     assert [run.overrides for run in find_runs(tmp_path / "sweep")] == before  # the same seed, the same trials
+
+
+def search(command, monkeypatch, metrics, *settings):
+    """Six trials of an optuna sweep over ``encoder.sigma``; the metrics of a trial are ``metrics(sigma)``."""
+    pytest.importorskip("optuna")
+    from hydra.core.hydra_config import HydraConfig
+
+    from ffnet.cli import fit
+
+    def write(config):
+        with open(f"{HydraConfig.get().runtime.output_dir}/metrics.json", "w") as file:
+            json.dump(metrics(config.encoder.sigma), file)
+
+    monkeypatch.setattr(fit, "fit", write)
+    line = ["hydra/sweeper=optuna", "hydra.sweeper.trials=6", "hydra.sweep.dir=sweep", "trainer.max_steps=1"]
+    return command("fit", "-m", *line, "encoder.sigma=1,2,3,4", *settings)
+
+
+@pytest.mark.parametrize(("settings", "best"), [([], min), (["hydra.sweeper.metric=psnr"], max)])
+def test_optuna_follows_the_direction_of_the_score(command, tmp_path, monkeypatch, settings, best):
+    def metrics(sigma):
+        return {"psnr": sigma, "lpips": sigma, "higher_is_better": {"lpips": False, "psnr": True}}
+
+    code, out, _ = search(command, monkeypatch, metrics, *settings)
+    assert code == 0
+    sigmas = [int(run.overrides["encoder.sigma"]) for run in find_runs(tmp_path / "sweep")]
+    assert len(set(sigmas)) > 1
+    assert re.search(r"best    run \d+, (\d+): ", out)[1] == str(best(sigmas))
+
+
+def test_optuna_takes_perfect_scores_and_skips_undefined_ones(command, monkeypatch):
+    scores = {1: math.nan, 2: None, 3: 30.0, 4: "inf"}
+    code, out, _ = search(
+        command, monkeypatch, lambda sigma: {"psnr": scores[sigma], "higher_is_better": {"psnr": True}}
+    )
+    assert code == 0
+    assert "best    run" in out
+    assert ", inf: encoder.sigma=4" in out
+
+
+@pytest.mark.parametrize(
+    ("metrics", "settings", "message"),
+    [
+        (
+            {"psnr": 1, "steps": 5, "higher_is_better": {"psnr": True}},
+            ["hydra.sweeper.metric=steps"],
+            "hydra.sweeper.metric: expected one of the scores psnr, got steps",
+        ),
+        ({"steps": 5, "higher_is_better": {}}, [], "hydra.sweeper.metric: expected one of the scores (none), got None"),
+    ],
+)
+def test_optuna_needs_a_score(command, monkeypatch, metrics, settings, message):
+    code, _, err = search(command, monkeypatch, lambda sigma: metrics, *settings)
+    assert code == 2
+    assert message in err
 
 
 @pytest.mark.parametrize(

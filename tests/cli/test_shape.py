@@ -42,8 +42,8 @@ def test_fit_leaves_a_mesh_views_and_scores(fitted, path):
     names = {p.name for p in fitted.iterdir()}
     assert names >= {"checkpoints", "metrics.json", "reconstruction.ply", "views.png", ".hydra", "fit.log"}
     found = metrics(fitted)
-    assert found["iou_surface"] > 0.3
-    assert found["iou_uniform"] > 0.8
+    assert found["surface/iou"] > 0.3
+    assert found["uniform/iou"] > 0.8
     assert found["chamfer"] < 0.2
     assert found["normal_consistency"] > 0.8
     assert "egg.obj, 5120 faces, watertight" in (fitted / "fit.log").read_text()
@@ -85,7 +85,7 @@ def test_evaluate_gives_the_same_score(command, fitted):
     code, out, err = command("evaluate", f"checkpoint={fitted}")
     assert (code, err) == (0, "")
     found = metrics(fitted)
-    assert json.loads(out) == {name: found[name] for name in ("iou_surface", "iou_uniform")}
+    assert json.loads(out) == {name: found[name] for name in ("surface/iou", "uniform/iou")}
 
 
 def test_resume_goes_on_to_the_bits_of_a_run_that_did_not_stop(command, tmp_path, path):
@@ -117,7 +117,7 @@ def test_the_default_is_the_bundled_knot_with_grid_features(command, tmp_path):
     assert (code, err) == (0, ""), (out, err)
     assert "knot.ply" in out
     assert "GridEncoder" in out
-    assert metrics(tmp_path / "run")["iou_uniform"] > 0.8
+    assert metrics(tmp_path / "run")["uniform/iou"] > 0.8
 
 
 def test_a_field_without_a_surface_leaves_no_mesh_and_says_so(command, tmp_path, path):
@@ -138,10 +138,10 @@ def test_a_field_without_a_surface_leaves_no_mesh_and_says_so(command, tmp_path,
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["resolution=1"], "resolution: expected a whole number of at least 2 cells, got 1"),
-        (["resolution=fine"], "resolution: expected a whole number"),
+        (["resolution=1"], "resolution: expected an integer of at least 2 cells, got 1"),
+        (["resolution=fine"], "resolution: expected an integer"),
         (["output=a.txt"], "output: expected a mesh's name that ends in .ply, .obj, .stl, .glb, got 'a.txt'"),
-        (["output=nowhere/a.ply"], "is not a folder"),
+        (["output=nowhere/a.ply"], "is not a directory"),
         (["reference=nowhere.obj"], "nowhere.obj: no such file; expected a mesh"),
         (["device=toaster"], "toaster"),
     ],
@@ -155,10 +155,10 @@ def test_mesh_refuses(command, fitted, overrides, message):
 
 def test_each_command_knows_its_kind_of_fit(command, fitted, tmp_path):
     code, _, err = command("render", f"checkpoint={fitted}")
-    assert (code, "expected the fit of a picture, got that of a shape" in err) == (2, True)
+    assert (code, "expected the fit of an image, got that of a shape" in err) == (2, True)
     assert command("fit", *SMALL, "hydra.run.dir=picture")[0] == 0
     code, _, err = command("mesh", "checkpoint=picture")
-    assert (code, "expected the fit of a shape, got that of a picture" in err) == (2, True)
+    assert (code, "expected the fit of a shape, got that of an image" in err) == (2, True)
 
 
 SQUARE = "OFF\n4 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n3 0 1 2\n3 0 2 3\n"
@@ -193,7 +193,7 @@ def test_fit_refuses_what_is_no_shape(command, tmp_path, name):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("dataset.near=2", "near: expected a number in [0, 1], got 2"),
+        ("dataset.surface_fraction=2", "surface_fraction: expected a number in [0, 1], got 2"),
         ("dataset.batch_size=null", "batch_size: expected at least 1 point"),
         ("dataset.placement=left", "placement: expected one of box, paper"),
         ("dataset.sigam=1", "there is no setting dataset.sigam; did you mean dataset.sigma?"),
@@ -213,7 +213,7 @@ def test_the_experiment_sets_the_papers_protocol(capsys, encoder):
 
     config = OmegaConf.create(capsys.readouterr().out)
     assert config.dataset._target_ == "ffnet.datasets.OccupancyDataset"
-    assert (config.dataset.placement, config.dataset.near, config.dataset.batch_size) == ("paper", 0, 32768)
+    assert (config.dataset.placement, config.dataset.surface_fraction, config.dataset.batch_size) == ("paper", 0, 32768)
     assert config.dataset.pool is None
     assert config.dataset.scored_points == 2**18
     assert (config.model.hidden_layers, config.model.hidden_features) == (7, 256)
@@ -242,4 +242,4 @@ def test_the_experiment_runs_and_resumes(command, tmp_path, path):
     code, out, err = command("fit", "experiment=tancik2020/shape", *arguments)
     assert (code, err) == (0, ""), (out, err)
     assert command("fit", "resume=run", "trainer.max_steps=6")[0] == 0
-    assert np.isfinite(metrics(tmp_path / "run")["iou_surface"])
+    assert np.isfinite(metrics(tmp_path / "run")["surface/iou"])

@@ -1,4 +1,4 @@
-"""The picture dataset: where its points are, what it draws, and how it scores."""
+"""The image dataset: where its points are, what it draws, and how it scores."""
 
 import numpy as np
 import pytest
@@ -6,22 +6,23 @@ import torch
 from PIL import Image
 
 from ffnet.datasets import ImageDataset
-from ffnet.datasets.grid import bands, grid_coordinates
-from ffnet.training import evaluate
+from ffnet.datasets.base import IN_MEMORY
+from ffnet.fitting import evaluate
+from ffnet.rendering import bands, grid_coordinates
 
 HEIGHT, WIDTH = 6, 5
 
 
 @pytest.fixture
 def path(tmp_path):
-    """A picture whose red counts the columns, green the rows."""
+    """An image whose red counts the columns, green the rows."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     Image.fromarray(np.stack([columns * 40, rows * 40, rows * 0], -1).astype(np.uint8)).save(tmp_path / "a.png")
     return tmp_path / "a.png"
 
 
 def nearest(path):
-    """A field that knows the picture, exactly."""
+    """A field that knows the image, exactly."""
     pixels = torch.tensor(np.asarray(Image.open(path))) / 255
 
     def field(x):
@@ -51,9 +52,9 @@ def test_bands_cover_every_row_once(height, width, points):
 def test_batches_hold_the_pixels_that_lie_at_their_coordinates(path, split, batch_size):
     dataset = ImageDataset(path, split=split, batch_size=batch_size)
     batch = dataset.sample(torch.Generator().manual_seed(0))
-    torch.testing.assert_close(nearest(path)(batch.coordinates), batch.targets)
-    columns = (batch.coordinates[:, 0] * WIDTH - 0.5).round().int().tolist()
-    rows = (batch.coordinates[:, 1] * HEIGHT - 0.5).round().int().tolist()
+    torch.testing.assert_close(nearest(path)(batch.queries), batch.targets)
+    columns = (batch.queries[:, 0] * WIDTH - 0.5).round().int().tolist()
+    rows = (batch.queries[:, 1] * HEIGHT - 0.5).round().int().tolist()
     step = 2 if split == "half" else 1
     assert set(zip(rows, columns, strict=True)) == {
         (i, j) for i in range(0, HEIGHT, step) for j in range(0, WIDTH, step)
@@ -63,8 +64,8 @@ def test_batches_hold_the_pixels_that_lie_at_their_coordinates(path, split, batc
 def test_random_batches_are_uniform_and_repeat_with_the_seed(path):
     dataset = ImageDataset(path, batch_size=30_000)
     one = dataset.sample(torch.Generator().manual_seed(3))
-    assert torch.equal(one.coordinates, dataset.sample(torch.Generator().manual_seed(3)).coordinates)
-    counts = torch.unique(one.coordinates, dim=0, return_counts=True)[1].double()
+    assert torch.equal(one.queries, dataset.sample(torch.Generator().manual_seed(3)).queries)
+    counts = torch.unique(one.queries, dim=0, return_counts=True)[1].double()
     # Chi-square with 29 degrees of freedom; 99.99 % lie below 66.
     assert ((counts - 1000).square() / 1000).sum() < 66
 
@@ -73,27 +74,32 @@ def test_random_batches_are_uniform_and_repeat_with_the_seed(path):
 @pytest.mark.parametrize("split", ["all", "half"])
 def test_evaluation_visits_every_pixel_once(path, split, points):
     dataset = ImageDataset(path, split=split)
-    chunks = list(dataset.evaluation(points))
-    coordinates = torch.cat([batch.coordinates for batch, _ in chunks])
-    targets = torch.cat([batch.targets for batch, _ in chunks])
-    assert torch.equal(coordinates, grid_coordinates(range(HEIGHT), (HEIGHT, WIDTH)))
+    chunks = [
+        evaluation.source.batch(torch.arange(start, min(start + points, evaluation.source.size)))
+        for evaluation in dataset.evaluations
+        for start in range(0, evaluation.source.size, points)
+    ]
+    coordinates = torch.cat([batch.queries for batch in chunks])
+    targets = torch.cat([batch.targets for batch in chunks])
+    assert len(coordinates) == HEIGHT * WIDTH
+    row_by_row = coordinates[(coordinates[:, 1] * 1000 + coordinates[:, 0]).argsort()]
+    assert torch.equal(row_by_row, grid_coordinates(range(HEIGHT), (HEIGHT, WIDTH)))
     torch.testing.assert_close(nearest(path)(coordinates), targets)
 
 
 def test_half_scores_the_papers_pixels_the_rest_and_the_training_pixels_apart(path):
     dataset = ImageDataset(path, split="half")
-    error = {"psnr": 0.1, "psnr_rest": 0.2, "psnr_train": 0.3}
+    error = {"psnr": 0.1, "rest/psnr": 0.2, "train/psnr": 0.3}
 
     def field(x):
         row, column = (x[:, 1] * HEIGHT).long(), (x[:, 0] * WIDTH).long()
         odd = (row % 2) + (column % 2)
-        size = torch.where(odd == 2, error["psnr"], torch.where(odd == 1, error["psnr_rest"], error["psnr_train"]))
+        size = torch.where(odd == 2, error["psnr"], torch.where(odd == 1, error["rest/psnr"], error["train/psnr"]))
         return nearest(path)(x) + size[:, None]
 
     scores = evaluate(field, dataset, points=7)
     for name, size in error.items():
         assert scores[name] == pytest.approx(-20 * np.log10(size), abs=1e-4)
-    assert scores["mse"] == pytest.approx(0.01, rel=1e-5)
 
 
 def test_scores_are_pooled_and_not_averaged_over_chunks(path):
@@ -111,6 +117,40 @@ def test_a_perfect_field_scores_infinity(path):
     assert evaluate(nearest(path), ImageDataset(path))["psnr"] == float("inf")
 
 
+@pytest.mark.parametrize(
+    "hold", [Image.open, lambda p: np.asarray(Image.open(p)), lambda p: torch.tensor(np.array(Image.open(p)))]
+)
+@pytest.mark.parametrize("arguments", [{}, {"split": "half"}, {"crop": 4, "size": [8, 6], "batch_size": 10}], ids=str)
+def test_an_image_in_memory_is_the_one_in_the_file(path, hold, arguments):
+    filed, held = ImageDataset(path, **arguments), ImageDataset(hold(path), **arguments)
+    assert held.record == filed.record
+    assert held.mean() == filed.mean()
+    one, other = (dataset.sample(torch.Generator().manual_seed(0)) for dataset in (filed, held))
+    assert torch.equal(one.queries, other.queries)
+    assert torch.equal(one.targets, other.targets)
+    field = nearest(path)
+    assert evaluate(lambda x: 0.9 * field(x), held) == evaluate(lambda x: 0.9 * field(x), filed)
+    np.testing.assert_array_equal(np.asarray(held.image()), np.asarray(filed.image()))
+    assert held.baselines() == filed.baselines()
+
+
+def test_where_an_image_came_from_is_recorded(path):
+    assert ImageDataset(path).resolved() == {"path": str(path)}
+    assert ImageDataset(Image.open(path)).resolved() == {"path": IN_MEMORY}
+    with pytest.raises(ValueError, match=r"path: the run was fitted to an image in memory; give dataset\.path"):
+        ImageDataset(IN_MEMORY)
+
+
+def test_floating_point_pixels_are_fitted_as_they_are(path):
+    values = np.random.default_rng(0).random((6, 5, 3), np.float32)
+    dataset = ImageDataset(values, split="half")
+    np.testing.assert_array_equal(dataset.sample(torch.Generator()).targets, values[::2, ::2].reshape(-1, 3))
+    np.testing.assert_allclose(np.asarray(dataset.image()) / 255, values, atol=0.51 / 255)
+    rounded = ImageDataset((values * 255).round().astype(np.uint8), split="half")
+    for kind, scores in dataset.baselines().items():
+        assert scores["psnr"] == pytest.approx(rounded.baselines()[kind]["psnr"], abs=0.05)
+
+
 def test_crop_takes_the_middle_and_size_resizes(path):
     assert ImageDataset(path, crop=[4, 3]).pixels[..., :2].flatten(0, 1)[0].tolist() == [40, 40]
     assert ImageDataset(path, crop=3, size=[10, 12]).pixels.shape == (10, 12, 3)
@@ -121,7 +161,7 @@ def test_crop_takes_the_middle_and_size_resizes(path):
     ("arguments", "message"),
     [
         ({"crop": 0}, r"crop: expected \[height, width\] of at least 1 pixel each, got 0"),
-        ({"crop": [7, 3]}, r"crop: expected at most the picture's \[6, 5\], got \[7, 3\]"),
+        ({"crop": [7, 3]}, r"crop: expected at most the image's \[6, 5\], got \[7, 3\]"),
         ({"size": [3]}, r"size: expected \[height, width\]"),
         ({"size": "large"}, r"size: expected \[height, width\]"),
         ({"split": "third"}, "split: expected one of all, half"),
@@ -153,7 +193,7 @@ def test_pixels_keep_their_type_and_stay_out_of_checkpoints(path):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("band", [1, 7, 10**6])
 def test_its_mean_is_that_of_the_training_pixels(monkeypatch, tmp_path, dtype, band):
-    monkeypatch.setattr("ffnet.datasets.image.BAND", band)
+    monkeypatch.setattr("ffnet.signals.image.BAND", band)
     pixels = np.random.default_rng(0).integers(np.iinfo(dtype).max, size=(7, 4)).astype(dtype)
     Image.fromarray(pixels).save(tmp_path / "grey.png")
     full = np.iinfo(dtype).max
@@ -161,9 +201,9 @@ def test_its_mean_is_that_of_the_training_pixels(monkeypatch, tmp_path, dtype, b
         assert ImageDataset(tmp_path / "grey.png", split=split).mean() == pytest.approx([trained.mean() / full])
 
 
-def test_the_bundled_picture_is_found():
+def test_the_bundled_image_is_found():
     dataset = ImageDataset()
-    assert min(dataset.height, dataset.width) >= 256
+    assert min(dataset.record.size) >= 256
     assert dataset.out_features == 3
 
 

@@ -8,8 +8,9 @@ import torch
 import trimesh
 
 from ffnet.datasets import OccupancyDataset
-from ffnet.datasets.pool import cache_folder
-from ffnet.training import evaluate
+from ffnet.datasets.base import IN_MEMORY
+from ffnet.datasets.pool import cache_directory
+from ffnet.fitting import evaluate
 
 SMALL = {"scored_points": 1000, "batch_size": 200}
 # A ball fills its box; the box lies 0.05 from the walls.
@@ -35,22 +36,22 @@ def generator(seed=0):
 @pytest.mark.parametrize("pool", [None, 5000])
 def test_batches_are_labelled_by_their_place(path, pool):
     batch = OccupancyDataset(path, **SMALL | {"batch_size": 20_000}, pool=pool).sample(generator())
-    assert batch.coordinates.dtype == batch.targets.dtype == torch.float32
-    clear = depth(batch.coordinates).abs() > 1e-3  # the faces lie within the sphere
-    assert torch.equal((depth(batch.coordinates) > 0)[clear], (batch.targets > 0.5)[clear])
+    assert batch.queries.dtype == batch.targets.dtype == torch.float32
+    clear = depth(batch.queries).abs() > 1e-3  # the faces lie within the sphere
+    assert torch.equal((depth(batch.queries) > 0)[clear], (batch.targets > 0.5)[clear])
     assert set(batch.targets.unique().tolist()) == {0.0, 1.0}
 
 
 @pytest.mark.parametrize("pool", [None, 2000])
 def test_batches_repeat_with_the_seed(path, pool):
     dataset = OccupancyDataset(path, **SMALL, pool=pool)
-    assert torch.equal(dataset.sample(generator(3)).coordinates, dataset.sample(generator(3)).coordinates)
-    assert not torch.equal(dataset.sample(generator(3)).coordinates, dataset.sample(generator(4)).coordinates)
+    assert torch.equal(dataset.sample(generator(3)).queries, dataset.sample(generator(3)).queries)
+    assert not torch.equal(dataset.sample(generator(3)).queries, dataset.sample(generator(4)).queries)
 
 
 def test_a_share_of_the_points_lies_near_the_surface_with_normal_offset(path):
-    dataset = OccupancyDataset(path, **SMALL)
-    points = dataset.points(50_000, 0.4, 0.01, generator())
+    shape = OccupancyDataset(path, **SMALL).source
+    points = shape.points(50_000, 0.4, 0.01, generator())
     assert len(points) == 50_000
     distance = depth(points[30_000:])[:, 0]
     assert distance.std() == pytest.approx(0.01, rel=0.03)
@@ -60,70 +61,77 @@ def test_a_share_of_the_points_lies_near_the_surface_with_normal_offset(path):
     for axis in range(3):
         counts = np.histogram(uniform[:, axis], 20, (0, 1))[0]
         assert np.square(counts - 1500).sum() / 1500 < 60  # chi-square, 19 degrees
-    assert (depth(dataset.points(30_000, 0.0, 0.01, generator(1))) > 0).float().mean() == pytest.approx(
+    assert (depth(shape.points(30_000, 0.0, 0.01, generator(1))) > 0).float().mean() == pytest.approx(
         4 / 3 * np.pi * RADIUS**3, abs=0.01
     )
 
 
 def test_the_papers_placement_draws_from_the_bounding_box(tmp_path):
     trimesh.creation.box([2, 1, 0.5]).export(tmp_path / "a.ply")
-    dataset = OccupancyDataset(tmp_path / "a.ply", placement="paper", near=0.0, **SMALL | {"batch_size": 5000})
+    dataset = OccupancyDataset(
+        tmp_path / "a.ply", placement="paper", surface_fraction=0.0, **SMALL | {"batch_size": 5000}
+    )
     expected = [[0, 0.25, 0.375], [1, 0.75, 0.625]]
-    torch.testing.assert_close(dataset.bounds, torch.tensor(expected))
-    points = dataset.sample(generator()).coordinates
-    torch.testing.assert_close(torch.stack([points.amin(0), points.amax(0)]), dataset.bounds, atol=1e-3, rtol=0)
+    torch.testing.assert_close(dataset.source.bounds, torch.tensor(expected))
+    points = dataset.sample(generator()).queries
+    torch.testing.assert_close(torch.stack([points.amin(0), points.amax(0)]), dataset.source.bounds, atol=1e-3, rtol=0)
 
 
 def test_evaluation_visits_fixed_points_of_both_kinds_once(path):
-    one, two = OccupancyDataset(path, **SMALL), OccupancyDataset(path, near=0.1, sigma=0.1, pool=50, **SMALL)
-    for points in (1, 300, 10_000):
-        chunks = list(one.evaluation(points))
-        coordinates = torch.cat([batch.coordinates for batch, _ in chunks])
-        parts = torch.cat([part for _, part in chunks])
-        assert torch.equal(coordinates, torch.cat([batch.coordinates for batch, _ in two.evaluation(77)]))
-        assert parts.tolist() == [0] * 1000 + [1] * 1000
-        assert depth(coordinates[:1000]).std() == pytest.approx(0.005, rel=0.1)  # 0.01 of the box's half
-        assert depth(coordinates[1000:]).std() > 0.1
+    one, two = (
+        OccupancyDataset(path, **SMALL),
+        OccupancyDataset(path, surface_fraction=0.1, sigma=0.1, pool=50, **SMALL),
+    )
+    assert [evaluation.name for evaluation in one.evaluations] == ["surface", "uniform"]
+    assert [evaluation.source.size for evaluation in one.evaluations] == [1000, 1000]
+    surface, uniform = (evaluation.source.queries for evaluation in one.evaluations)
+    assert torch.equal(torch.cat([surface, uniform]), torch.cat([e.source.queries for e in two.evaluations]))
+    assert depth(surface).std() == pytest.approx(0.005, rel=0.1)  # 0.01 of the box's half
+    assert depth(uniform).std() > 0.1
 
 
 def test_the_iou_of_a_smaller_ball_is_the_ratio_of_volumes(path):
     dataset = OccupancyDataset(path, scored_points=100_000)
     for chunk in (1000, 65_536):
         scores = evaluate(lambda x: depth(x) - 0.05, dataset, chunk)
-        assert scores["iou_uniform"] == pytest.approx((0.4 / 0.45) ** 3, abs=0.01)
-        assert scores["iou_surface"] < 0.01
-    assert list(scores) == ["iou_surface", "iou_uniform"]
+        assert scores["uniform/iou"] == pytest.approx((0.4 / 0.45) ** 3, abs=0.01)
+        assert scores["surface/iou"] < 0.01
+    assert list(scores) == ["surface/iou", "uniform/iou"]
 
 
 def test_a_field_that_knows_the_shape_scores_1_and_one_that_is_empty_0(path):
     dataset = OccupancyDataset(path, **SMALL)
-    assert evaluate(lambda x: dataset.label(x).float() - 0.5, dataset) == {"iou_surface": 1.0, "iou_uniform": 1.0}
-    assert evaluate(lambda x: torch.full_like(x[:, :1], -1), dataset) == {"iou_surface": 0.0, "iou_uniform": 0.0}
+    assert evaluate(lambda x: dataset.source.label(x).float() - 0.5, dataset) == {
+        "surface/iou": 1.0,
+        "uniform/iou": 1.0,
+    }
+    assert evaluate(lambda x: torch.full_like(x[:, :1], -1), dataset) == {"surface/iou": 0.0, "uniform/iou": 0.0}
 
 
 def test_a_pool_is_labelled_once_and_kept_by_content(path, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     first = OccupancyDataset(path, pool=3000, **SMALL)
-    (kept,) = cache_folder().iterdir()
+    (kept,) = cache_directory().iterdir()
     twin = tmp_path / "other-name.ply"
     twin.write_bytes(path.read_bytes())
     monkeypatch.setattr("ffnet.datasets.pool._chunks", None)  # nothing is labelled any more
     again = OccupancyDataset(twin, pool=3000, **SMALL)
-    assert torch.equal(first.pool, again.pool)
-    assert torch.equal(first.pool_labels, again.pool_labels)
-    assert torch.equal(first.label(first.pool), first.pool_labels)
+    assert torch.equal(first.source.queries, again.source.queries)
+    assert torch.equal(first.source.targets, again.source.targets)
+    label = OccupancyDataset(path, **SMALL).source.label
+    assert torch.equal(label(first.source.queries), first.source.targets)
     with pytest.raises(TypeError):  # another sigma is another pool
         OccupancyDataset(path, pool=3000, sigma=0.1, **SMALL)
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     kept.write_bytes(kept.read_bytes()[:100])
-    assert torch.equal(OccupancyDataset(path, pool=3000, **SMALL).pool, first.pool)
+    assert torch.equal(OccupancyDataset(path, pool=3000, **SMALL).source.queries, first.source.queries)
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(path, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert OccupancyDataset(path, pool=300, **SMALL).pool.shape == (300, 3)
+    assert OccupancyDataset(path, pool=300, **SMALL).source.queries.shape == (300, 3)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +155,7 @@ def test_what_encloses_nothing_is_refused(tmp_path, vertices, faces):
     [
         ({"placement": "middle"}, "placement: expected one of box, paper, got 'middle'"),
         ({"margin": 0.5}, r"margin: expected a number in \[0, 0.45\], got 0.5"),
-        ({"near": 2}, r"near: expected a number in \[0, 1\], got 2"),
+        ({"surface_fraction": 2}, r"surface_fraction: expected a number in \[0, 1\], got 2"),
         ({"sigma": -1}, r"sigma: expected a number in \[0, 1\], got -1"),
         ({"sigma": float("nan")}, "sigma: expected a number"),
         ({"batch_size": 0}, "batch_size: expected at least 1 point, got 0"),
@@ -171,13 +179,13 @@ def test_says_how_far_from_watertight_the_mesh_is(path, tmp_path):
     assert "open edges" in text
 
 
-def test_the_description_leads_back_to_the_files_coordinates(path):
+def test_the_record_leads_back_to_the_files_coordinates(path):
     dataset = OccupancyDataset(path, **SMALL)
-    description = dataset.description()
-    assert description["kind"] == "shape"
-    assert description["scale"] == pytest.approx(0.9 / 40, rel=1e-3)
-    assert description["centre"] == pytest.approx([300, -40, 7], abs=1e-3)
-    low, high = description["bounds"]
+    record = dataset.record
+    assert record.spec()["_target_"] == "ffnet.signals.ShapeRecord"
+    assert record.scale == pytest.approx(0.9 / 40, rel=1e-3)
+    assert record.centre == pytest.approx([300, -40, 7], abs=1e-3)
+    low, high = record.bounds
     assert low == pytest.approx([0.025] * 3, abs=2e-3)  # half of the margin around a ball
     assert high == pytest.approx([0.975] * 3, abs=2e-3)
 
@@ -199,6 +207,27 @@ def test_nothing_of_the_mesh_is_in_checkpoints_and_types_stay(path):
     assert dataset.state_dict() == {}
     types = [buffer.dtype for buffer in dataset.buffers()]
     assert [buffer.dtype for buffer in dataset.to(torch.bfloat16).buffers()] == types
+
+
+@pytest.mark.parametrize("pool", [None, 300])
+def test_a_mesh_in_memory_is_the_one_in_the_file(path, pool):
+    filed, held = (
+        OccupancyDataset(path, pool=pool, **SMALL),
+        OccupancyDataset(trimesh.load_mesh(path), pool=pool, **SMALL),
+    )
+    assert held.record == filed.record
+    for one, other in zip(filed.sample(generator())[:2], held.sample(generator())[:2], strict=True):
+        assert torch.equal(one, other)
+    assert evaluate(depth, held) == evaluate(depth, filed)
+    assert held.compare(path)["chamfer"] == pytest.approx(0, abs=1e-3)
+    assert "20480 faces, watertight" in repr(held)
+
+
+def test_where_a_mesh_came_from_is_recorded(path):
+    assert OccupancyDataset(path, **SMALL).resolved() == {"path": str(path)}
+    assert OccupancyDataset(trimesh.load_mesh(path), **SMALL).resolved() == {"path": IN_MEMORY}
+    with pytest.raises(ValueError, match=r"path: the run was fitted to a mesh in memory; give dataset\.path"):
+        OccupancyDataset(IN_MEMORY)
 
 
 def test_can_be_pickled(path):

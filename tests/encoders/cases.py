@@ -60,8 +60,8 @@ ENCODERS = {
     "annealed grid": (lambda: AnnealedEncoder(GridEncoder(2, 3, table_size=1024, max_resolution=30), 1.0), {}),
     "composite": (lambda: CompositeEncoder([PositionalEncoder(1, 4), SphericalHarmonicsEncoder(levels=3)]), {}),
     "integrated": (lambda: IntegratedEncoder(FourierEncoder(2, OCTAVES), 1e-3), {}),
-    "integrated, variance behind the mean": (lambda: IntegratedEncoder(FourierEncoder(2, OCTAVES)), {}),
-    "integrated, covariance behind the mean": (
+    "integrated, variance after the mean": (lambda: IntegratedEncoder(FourierEncoder(2, OCTAVES)), {}),
+    "integrated, covariance after the mean": (
         lambda: conventions.nerfstudio_nerf_integrated(2, num_frequencies=3, max_freq_exp=2.0, include_input=True),
         {},
     ),
@@ -83,6 +83,7 @@ ENCODERS = {
             "amplitudes": [[1.0, 0.5]],
         },
     ),
+    "fourier, trainable": (FourierEncoder, {"in_features": 2, "frequencies": OCTAVES, "trainable": True}),
     "spherical harmonics": (SphericalHarmonicsEncoder, {"levels": 5}),
     "spherical harmonics, tiny-cuda-nn": (conventions.tiny_cuda_nn_harmonics, {}),
     "one-blob": (OneBlobEncoder, {"in_features": 2, "num_bins": 8}),

@@ -156,7 +156,7 @@ def build(case: dict, dtype: torch.dtype = torch.float64) -> Encoder:
 
 
 def inputs(case: dict) -> torch.Tensor:
-    """The case's points, a covariance behind them where it has one."""
+    """The case's points, followed by a covariance if it has one."""
     parts = [tensor(case, "inputs")]
     parts += [tensor(case, key).flatten(1) for key in ("covs", "diag_cov", "var") if key in case]
     return torch.cat(parts, dim=-1)

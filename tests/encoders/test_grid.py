@@ -13,7 +13,7 @@ PRIMES = (1, 2654435761, 805459861, 3674653429)
 
 
 def by_hand(encoder: GridEncoder, point: np.ndarray) -> np.ndarray:
-    """Features of one point, corner by corner, in Python's whole numbers."""
+    """Features of one point, corner by corner, in Python's integers."""
     table, start, features = encoder.table.detach().double().numpy(), 0, []
     for resolution, entries in zip(encoder.resolutions, encoder.entries, strict=True):
         position = np.clip(point, 0, 1) * resolution
@@ -106,7 +106,7 @@ def test_the_start_is_small_and_its_own():
     ("arguments", "message"),
     [
         ({"in_features": 5}, "in_features: expected at most 4, got 5"),
-        ({"levels": 0}, "levels: expected a whole number"),
+        ({"levels": 0}, "levels: expected an integer"),
         ({"table_size": 1000}, "table_size: expected a power of two, got 1000"),
         ({"min_resolution": 20, "max_resolution": 10}, "max_resolution: expected at least min_resolution, 20, got 10"),
     ],

@@ -70,7 +70,7 @@ def test_cleaning_knows_no_unit(scale):
     )
 
 
-def test_open_and_crowded_edges_are_counted():
+def test_open_and_non_manifold_edges_are_counted():
     mesh = torus()
     assert edges(Mesh(mesh.vertices, mesh.faces[1:])) == (3, 0)
     assert edges(Mesh(mesh.vertices, np.concatenate([mesh.faces, mesh.faces[:1]]))) == (0, 3)
@@ -112,7 +112,7 @@ def test_what_is_no_mesh_is_refused(tmp_path, name):
 def test_missing_files_and_folders_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file; expected a mesh"):
         read_mesh(tmp_path / "a.obj")
-    with pytest.raises(IsADirectoryError, match="is a folder"):
+    with pytest.raises(IsADirectoryError, match="is a directory"):
         read_mesh(tmp_path)
 
 
@@ -129,7 +129,7 @@ def test_what_is_written_is_read_again(tmp_path, suffix):
 def test_names_that_cannot_be_written_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"output: expected a mesh's name that ends in \.ply"):
         check_mesh_writable(tmp_path / "a.txt")
-    with pytest.raises(FileNotFoundError, match="is not a folder"):
+    with pytest.raises(FileNotFoundError, match="is not a directory"):
         check_mesh_writable(tmp_path / "nowhere" / "a.ply")
     check_mesh_writable(tmp_path / "a.PLY")
 

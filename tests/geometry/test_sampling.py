@@ -5,14 +5,14 @@ import pytest
 import torch
 from igl import point_mesh_squared_distance
 
-from ffnet.geometry import compare, shares, surface_points, triangles
+from ffnet.geometry import area_cdf, compare, surface_points, triangles
 from tests.geometry.shapes import ball, mesh_of, torus
 
 
 def draw(mesh, count, seed=0):
     corners = triangles(mesh)
     generator = torch.Generator().manual_seed(seed)
-    points, face = surface_points(torch.tensor(corners), torch.tensor(shares(corners)), count, generator)
+    points, face = surface_points(torch.tensor(corners), torch.tensor(area_cdf(corners)), count, generator)
     return points.numpy(), face.numpy()
 
 

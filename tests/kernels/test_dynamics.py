@@ -170,6 +170,7 @@ def test_the_distance_from_the_infinite_kernel_falls_with_the_root_of_the_width(
     assert slope.item() == pytest.approx(-0.5, abs=0.1)
 
 
+@pytest.mark.long
 def test_outputs_of_random_networks_have_the_nngp_covariance():
     x, count = points(4, d=3), 2000
     infinite = InfiniteMLP(2, "relu", "ntk", 2**0.5).nngp(x)
@@ -203,6 +204,7 @@ def lazy_run(width, seed):
     return drift.item(), (moved / sum(w.square().sum() for w in weights)).sqrt().item()
 
 
+@pytest.mark.long
 def test_lazy_training_moves_kernel_and_weights_less_with_width():
     widths = (64, 256, 1024)
     means = torch.tensor([[lazy_run(width, seed) for seed in range(3)] for width in widths]).mean(1)

@@ -19,6 +19,7 @@ from ffnet.kernels import (
     layers,
     ntk_operator,
 )
+from ffnet.kernels.memory import CHUNK_POINTS, NUMBERS_PER_EVALUATION, chunk_points
 from ffnet.models import CoordinateMLP
 from tests.kernels.models import LAYERED, OTHERS, built, mlp, points
 
@@ -60,7 +61,7 @@ def test_three_implementations_agree(make):
     found = layers(model, x)
     assert found is not None
     by_layers = as_matrix(empirical_ntk(model, x))
-    by_jacobians = as_matrix(jacobian_ntk(model, x, x, FULL, chunk_bytes=20_000))
+    by_jacobians = as_matrix(jacobian_ntk(model, x, x, FULL, chunk=5))
     identity = torch.eye(len(by_layers), dtype=x.dtype)
     assert close(by_layers, by_jacobians)
     assert close(JacobianOperator(model, x, chunk=5)(identity), by_jacobians)
@@ -82,7 +83,7 @@ def test_other_networks_are_not_taken_for_layered_ones(make):
 
 def test_a_chunk_of_one_row_changes_nothing():
     model, x = built(OTHERS["layer used twice"]), points(6)
-    assert close(empirical_ntk(model, x, chunk_bytes=1), empirical_ntk(model, x))
+    assert close(empirical_ntk(model, x, chunk=1), empirical_ntk(model, x))
 
 
 def test_float32_is_close_to_float64():
@@ -151,3 +152,9 @@ def test_the_check_of_layers_can_fail():
 
     model = nn.Sequential(Doubled(2, 3)).double()
     assert layers(model, points(3)) is None
+
+
+def test_chunks_follow_from_one_budget():
+    assert chunk_points(NUMBERS_PER_EVALUATION) == CHUNK_POINTS
+    assert chunk_points(8 * NUMBERS_PER_EVALUATION) == CHUNK_POINTS // 8
+    assert chunk_points(10**12) == 1  # a single point is never divided

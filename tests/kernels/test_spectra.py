@@ -10,6 +10,8 @@ from ffnet.kernels import (
     Gaussian,
     GridKernel,
     InfiniteMLP,
+    JacobianOperator,
+    LayerwiseOperator,
     as_matrix,
     circulant_eigenvalues,
     conjugate_gradients,
@@ -82,17 +84,18 @@ def test_products_and_solves_on_grids_agree_with_dense_ones(name, size):
     steps = stationary_steps(kernel, size, chunk=50)
     assert steps.shape == tuple(2 * s for s in size)
     grid = GridKernel(steps, ridge=0.1)
-    values = torch.randn(2, count, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    torch.testing.assert_close(grid(values.view(2, *size)).flatten(1), values @ matrix)
-    found = grid.solve(values.view(2, *size), tolerance=1e-10)
+    assert grid.size == count
+    values = torch.randn(count, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(grid(values), matrix @ values)
+    found = grid.solve(values, tolerance=1e-10)
     assert (found.residuals <= 2e-10).all()
-    torch.testing.assert_close(found.x.flatten(1), torch.linalg.solve(matrix, values.T).T, atol=1e-7, rtol=1e-7)
+    torch.testing.assert_close(found.x, torch.linalg.solve(matrix, values), atol=1e-7, rtol=1e-7)
 
 
 def test_a_periodic_kernel_is_its_own_preconditioner():
     kernel = InfiniteMLP(2, "relu", "ntk", encoder=PositionalEncoder(2, 3)).ntk
     grid = GridKernel(stationary_steps(kernel, [16, 16]), ridge=1e-3)
-    values = torch.randn(1, 16, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    values = torch.randn(256, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     torch.testing.assert_close(grid.precondition(grid(values)), values, atol=1e-9, rtol=0)
     assert grid.solve(values).iterations <= 2
 
@@ -100,21 +103,51 @@ def test_a_periodic_kernel_is_its_own_preconditioner():
 def test_the_preconditioner_saves_iterations():
     kernel = InfiniteMLP(3, "relu", "ntk", encoder=GaussianEncoder(1, 128, 5.0)).ntk
     grid = GridKernel(stationary_steps(kernel, [512]))
-    values = torch.randn(1, 512, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    values = torch.randn(512, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert 3 * grid.solve(values).iterations < conjugate_gradients(grid, values).iterations
 
 
 def test_conjugate_gradients_tell_the_residual_they_reached():
     matrix = torch.diag(torch.logspace(0, 6, 50, dtype=torch.float64))
-    b = torch.ones(1, 50, dtype=torch.float64)
-    found = conjugate_gradients(lambda v: v @ matrix, b, max_iterations=5)
+    b = torch.ones(50, 1, dtype=torch.float64)
+    found = conjugate_gradients(lambda v: matrix @ v, b, max_iterations=5)
     assert found.iterations == 5
-    assert found.residuals.item() == pytest.approx(((b - found.x @ matrix).norm() / b.norm()).item())
+    assert found.residuals.item() == pytest.approx(((b - matrix @ found.x).norm() / b.norm()).item())
     assert found.residuals.item() > 1e-6
 
 
-def test_a_right_hand_side_of_zero_is_solved_beside_others():
+def test_a_right_hand_side_of_zero_is_solved_with_others():
     matrix = torch.diag(torch.linspace(1, 9, 20, dtype=torch.float64))
-    b = torch.stack([torch.zeros(20, dtype=torch.float64), torch.ones(20, dtype=torch.float64)])
-    found = conjugate_gradients(lambda v: v @ matrix, b, tolerance=1e-12)
-    torch.testing.assert_close(found.x, b / matrix.diagonal())
+    b = torch.tensor([0.0, 1.0], dtype=torch.float64).expand(20, 2)
+    found = conjugate_gradients(lambda v: matrix @ v, b, tolerance=1e-12)
+    torch.testing.assert_close(found.x, b / matrix.diagonal()[:, None])
+
+
+@pytest.mark.parametrize("make", [LAYERED["siren"], OTHERS["layer used twice"]], ids=["layerwise", "jacobian"])
+def test_conjugate_gradients_take_the_operator_of_a_network(make):
+    model, x = built(make), points(4)
+    operator, matrix = ntk_operator(model, x, chunk=3), as_matrix(empirical_ntk(model, x))
+    b = torch.randn(operator.size, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = conjugate_gradients(operator, b, tolerance=1e-12)
+    assert (found.residuals < 1e-9).all()
+    wanted = torch.linalg.solve(matrix, b)
+    # The solution is known to the residual times the condition number.
+    assert (found.x - wanted).norm() <= 1e-9 * torch.linalg.cond(matrix) * wanted.norm()
+
+
+def test_every_operator_takes_columns_of_any_stride_and_every_solver_takes_every_operator():
+    kernel = InfiniteMLP(2, "relu", "ntk", encoder=GaussianEncoder(1, 64, 3.0)).ntk
+    x = grid_points([30])
+    operators = {
+        "grid": (GridKernel(stationary_steps(kernel, [30])), kernel(x, x)),
+        **{
+            kind.__name__: (kind(model, points(10), chunk=4), as_matrix(empirical_ntk(model, points(10))))
+            for model in [built(LAYERED["relu"])]
+            for kind in (LayerwiseOperator, JacobianOperator)
+        },
+    }
+    for name, (operator, matrix) in operators.items():
+        rows = torch.randn(2, operator.size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        torch.testing.assert_close(operator(rows.T), matrix @ rows.T, msg=name)
+        found = leading_eigenpairs(operator, operator.size, 3, tolerance=1e-6)
+        torch.testing.assert_close(found.values, eigenvalues(matrix)[:3], rtol=1e-8, atol=0)

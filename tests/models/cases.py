@@ -48,7 +48,7 @@ MODELS = {
             "skips": [1, 3],
         },
     ),
-    "mlp with a start": (CoordinateMLP, small(output_activation=nn.Sigmoid(), start=[0.9, 0.2])),
+    "mlp with an initial output": (CoordinateMLP, small(output_activation=nn.Sigmoid(), output_init=[0.9, 0.2])),
     "mlp of Gaussians": (CoordinateMLP, small(activation=Gaussian(0.5))),
     "mlp of real wavelets": (CoordinateMLP, small(activation=Gabor(5.0, 2.0))),
     "siren": (Siren, small()),

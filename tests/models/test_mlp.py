@@ -50,13 +50,13 @@ def test_layers_do_not_share_an_activation():
 
 @pytest.mark.parametrize("activation", [None, nn.Sigmoid()])
 def test_starts_where_it_is_told_to(activation):
-    model = CoordinateMLP(IdentityEncoder(2), 2, 8, 1, output_activation=activation, start=[0.8, 0.3])
+    model = CoordinateMLP(IdentityEncoder(2), 2, 8, 1, output_activation=activation, output_init=[0.8, 0.3])
     nn.init.zeros_(model.network[2].weight)
     torch.testing.assert_close(model(torch.rand(5, 2)), torch.tensor([0.8, 0.3]).expand(5, 2))
 
 
 def test_no_sigmoid_starts_at_its_end():
-    model = CoordinateMLP(IdentityEncoder(2), 2, 8, 1, output_activation=nn.Sigmoid(), start=[0, 1])
+    model = CoordinateMLP(IdentityEncoder(2), 2, 8, 1, output_activation=nn.Sigmoid(), output_init=[0, 1])
     nn.init.zeros_(model.network[2].weight)
     torch.testing.assert_close(model(torch.rand(2)), torch.tensor([0.01, 0.99]))
 
@@ -65,14 +65,14 @@ def test_no_sigmoid_starts_at_its_end():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"hidden_layers": 0}, "hidden_layers: expected a whole number of at least 1, got 0"),
+        ({"hidden_layers": 0}, "hidden_layers: expected an integer of at least 1, got 0"),
         ({"hidden_features": -3}, "hidden_features: expected"),
         ({"out_features": 0}, "out_features: expected"),
         ({"initialization": "random"}, "initialization: expected one of torch, glorot"),
-        ({"start": [0.5, 0.5]}, r"start: expected a number for each of 1 values, got \[0.5, 0.5\]"),
-        ({"start": 0.5}, "start: expected a number for each of 1 values, got 0.5"),
-        ({"start": "x"}, "start: expected a number for each of 1 values, got 'x'"),
-        ({"start": [0.5], "output_activation": nn.Tanh()}, "start: behind Tanh none is known"),
+        ({"output_init": [0.5, 0.5]}, r"output_init: expected a number for each of 1 values, got \[0.5, 0.5\]"),
+        ({"output_init": 0.5}, "output_init: expected a number for each of 1 values, got 0.5"),
+        ({"output_init": "x"}, "output_init: expected a number for each of 1 values, got 'x'"),
+        ({"output_init": [0.5], "output_activation": nn.Tanh()}, "output_init: expected a Sigmoid or no .* got Tanh"),
     ],
 )
 def test_arguments_are_checked(arguments, message):

@@ -66,7 +66,7 @@ def test_siren_keeps_its_distribution_however_deep_it_is():
     variance v has a sine of mean square (1 - exp(-2 v)) / 2, and the next has variance 1 - exp(-2 v): 0.8 in the end.
     """
     model = Siren(IdentityEncoder(2, centred=True), 1, 1024, 6, seed=0)
-    for layer in list(model.network)[2::2]:  # the theorem has no biases behind the first layer
+    for layer in list(model.network)[2::2]:  # the theorem has no biases after the first layer
         layer.bias.data.zero_()
     layers = hidden(model, centred(500), type(model.network[1]))
     assert len(layers) == 6
@@ -222,8 +222,8 @@ def test_the_papers_start_of_gabor_filters():
     (filter_,) = model.network[0].filters
     assert filter_.gamma.mean().item() == pytest.approx(6, rel=0.02)
     assert filter_.gamma.var().item() == pytest.approx(6, rel=0.06)
-    spread = (filter_.wave.linear.weight / filter_.gamma.sqrt()[:, None]).std().item()
-    assert spread == pytest.approx(64 / math.sqrt(2) / math.sqrt(3), rel=0.02)  # U(-a, a), a = 1 / sqrt(fan_in)
+    std = (filter_.wave.linear.weight / filter_.gamma.sqrt()[:, None]).std().item()
+    assert std == pytest.approx(64 / math.sqrt(2) / math.sqrt(3), rel=0.02)  # U(-a, a), a = 1 / sqrt(fan_in)
 
 
 @pytest.mark.usefixtures("without_shape_checks")
@@ -231,7 +231,7 @@ def test_the_papers_start_of_gabor_filters():
     ("build", "message"),
     [
         (lambda e: Siren(e, 1, first_omega=0.0), "omega: expected a finite number above 0, got 0.0"),
-        (lambda e: Siren(e, 1, hidden_layers=0), "hidden_layers: expected a whole number of at least 1, got 0"),
+        (lambda e: Siren(e, 1, hidden_layers=0), "hidden_layers: expected an integer of at least 1, got 0"),
         (lambda e: Finer(e, 1, first_bias=-1.0), "first_bias: expected a finite number above 0"),
         (lambda e: Wire(e, 1, scale=math.nan), "scale: expected a finite number above 0"),
         (lambda e: FilterNetwork(e, 1, filters="box"), "filters: expected one of fourier, gabor, got 'box'"),

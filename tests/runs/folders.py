@@ -1,4 +1,4 @@
-"""Runs' folders, written by hand."""
+"""Run directories, written by hand."""
 
 import json
 

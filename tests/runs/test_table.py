@@ -1,4 +1,4 @@
-"""Tables of runs whose figures are known."""
+"""Tables of runs whose scores are known."""
 
 import csv
 import io
@@ -8,8 +8,8 @@ import math
 import pytest
 from PIL import Image
 
-from ffnet.runs import exit_code, find_runs, number, tabulate, varying
-from ffnet.runs.plot import curves
+from ffnet.runs import find_runs, tabulate, varying
+from ffnet.runs.plot import axis_label, curves
 from ffnet.runs.table import as_json, as_markdown, as_records
 from tests.runs.folders import write_run, write_sweep
 
@@ -23,7 +23,8 @@ def sweep(tmp_path):
     for index, (encoder, seed) in enumerate((e, s) for e in "ab" for s in (0, 1, 2)):
         overrides = [f"encoder={encoder}", f"seed={seed}", "trainer.max_steps=20"]
         score = PSNR.get((encoder, seed))
-        runs[index] = (overrides, score and {"psnr": score, "mse": 0.1, "seconds": 2.0, "versions": {}}, None)
+        metrics = {"psnr": score, "mse": 0.1, "higher_is_better": {"psnr": True}, "seconds": 2.0, "versions": {}}
+        runs[index] = (overrides, score and metrics, None)
     runs[2] = (runs[2][0], None, {"reason": "sigma: expected a | b", "exit_code": 2})
     write_sweep(tmp_path / "sweep", ["encoder=a,b", "seed=0,1,2", "trainer.max_steps=20"], runs)
     return tmp_path / "sweep"
@@ -33,60 +34,18 @@ def test_groups_are_averaged_over_seeds(sweep):
     table = tabulate(find_runs(sweep), ["seed", "dataset.path"])
     assert (table.keys, table.metrics, table.shared) == (["encoder"], ["psnr"], {"trainer.max_steps": "20"})
     a, b = table.groups
-    assert (a.values, a.count("complete"), a.count("failed"), a.count("unfinished")) == ({"encoder": "a"}, 2, 1, 0)
+    assert (a.overrides, a.count("complete"), a.count("failed"), a.count("unfinished")) == ({"encoder": "a"}, 2, 1, 0)
     assert (b.count("complete"), b.count("failed"), b.count("unfinished")) == (2, 0, 1)
     assert a.mean("psnr") == pytest.approx(31.5)
-    assert a.spread("psnr") == pytest.approx(math.sqrt((1.5**2 + 1.5**2) / 1))  # n - 1
-    assert b.spread("psnr") == pytest.approx(math.sqrt(0.5))
+    assert a.std("psnr") == pytest.approx(math.sqrt((1.5**2 + 1.5**2) / 1))  # n - 1
+    assert b.std("psnr") == pytest.approx(math.sqrt(0.5))
 
 
-def test_one_run_has_no_spread(sweep):
+def test_one_run_has_no_standard_deviation(sweep):
     table = tabulate(find_runs(sweep))
     assert table.keys == ["encoder", "seed"]
-    assert [group.spread("psnr") for group in table.groups] == [None] * 6
+    assert [group.std("psnr") for group in table.groups] == [None] * 6
     assert [group.mean("psnr") for group in table.groups] == [30.0, 33.0, None, 20.0, 21.0, None]
-
-
-def test_runs_come_in_the_order_of_their_numbers(tmp_path):
-    for index in (10, 9, 2):
-        write_run(tmp_path / str(index), [f"seed={index}"], {"psnr": 1.0})
-    assert [run.folder.name for run in find_runs(tmp_path)] == ["2", "9", "10"]
-
-
-def test_jobs_without_a_folder_are_missing(tmp_path):
-    write_run(tmp_path / "1", ["seed=1"], {"psnr": 1.0})
-    runs = find_runs(tmp_path, [["seed=0"], ["seed=1"]])
-    assert [(run.state, run.overrides) for run in runs] == [("missing", {"seed": "0"}), ("complete", {"seed": "1"})]
-
-
-def test_a_record_cut_short_is_an_unfinished_run(tmp_path):
-    write_run(tmp_path / "0", [])
-    (tmp_path / "0" / "metrics.json").write_text('{"psnr": 3')
-    assert [run.state for run in find_runs(tmp_path)] == ["unfinished"]
-
-
-def test_a_kernels_folder_is_no_run(tmp_path):
-    write_run(tmp_path / "0", [])
-    (tmp_path / "0" / "ntk.json").write_text("{}")
-    with pytest.raises(FileNotFoundError, match="there is no run in"):
-        find_runs(tmp_path)
-
-
-def test_overrides_lose_their_signs_and_quotes(tmp_path):
-    write_run(tmp_path / "0", ["+a.b=1", "++c=2", r"path='it\'s here'", 'size="[3,4]"', "resume=true", "empty="])
-    (run,) = find_runs(tmp_path)
-    assert run.overrides == {"a.b": "1", "c": "2", "path": "it's here", "size": "[3,4]", "empty": ""}
-
-
-def test_exit_codes(sweep):
-    runs = find_runs(sweep)
-    assert exit_code(runs) == 2
-    assert exit_code(run for run in runs if run.state == "unfinished") == 1
-    assert exit_code(run for run in runs if run.state == "complete") == 0
-
-
-def test_numbers():
-    assert [number(value) for value in ("3", "1e-3", 2, "x", None, True)] == [3.0, 1e-3, 2.0, None, None, None]
 
 
 def test_varying_counts_an_absent_override_as_a_value(tmp_path):
@@ -94,15 +53,15 @@ def test_varying_counts_an_absent_override_as_a_value(tmp_path):
     write_run(tmp_path / "1", ["encoder=gaussian", "encoder.sigma=3"], {"psnr": 2.0})
     runs = find_runs(tmp_path)
     assert varying(runs) == ["encoder", "encoder.sigma"]
-    assert tabulate(runs).groups[0].values == {"encoder": "identity", "encoder.sigma": ""}
+    assert tabulate(runs).groups[0].overrides == {"encoder": "identity", "encoder.sigma": ""}
 
 
-def test_markdown_shows_every_run_that_has_no_figures(command, sweep):
+def test_markdown_shows_every_run_that_has_no_metrics(command, sweep):
     code, out, err = command("table", f"run={sweep}")
     assert (code, err) == (0, "")
     cells = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in out.splitlines() if "|" in line]
-    assert cells[0] == ["encoder", "runs", "failed", "unfinished", "psnr"]
-    assert cells[2] == ["a", "2", "1", "0", "31.50 ± 2.12"]
+    assert cells[0] == ["encoder", "runs", "failed", "unfinished", "psnr ↑"]
+    assert cells[2] == ["a", "2", "1", "0", "**31.50 ± 2.12**"]
     assert cells[3] == ["b", "2", "0", "1", "20.50 ± 0.71"]
     assert cells[6] == [str(sweep / "2"), "failed", "encoder=a seed=2", r"sigma: expected a \| b"]
     assert cells[7][:3] == [str(sweep / "5"), "unfinished", "encoder=b seed=2"]
@@ -117,7 +76,7 @@ def test_csv_and_json_say_the_same(command, sweep, tmp_path):
     found = json.loads((tmp_path / "t.json").read_text())
     assert [{key: str(value) for key, value in group.items()} for group in found["groups"]] == rows
     assert found["groups"][0]["psnr"] == pytest.approx(31.5)
-    assert found["groups"][0]["seconds_spread"] == 0
+    assert found["groups"][0]["seconds_std"] == 0
     assert [run["state"] for run in found["runs"]].count("complete") == 4
 
 
@@ -129,8 +88,8 @@ def test_a_plot_has_a_line_for_each_group(command, tmp_path):
     expected = [(s, pytest.approx(s / 10 + 1), pytest.approx(math.sqrt(2))) for s in (2, 10, 100)]
     assert lines == {"encoder=a": expected, "encoder=b": expected}
     assert command("table", "run=sweep", "plot=p.png")[0] == 0
-    with Image.open(tmp_path / "p.png") as picture:
-        assert min(picture.size) > 400
+    with Image.open(tmp_path / "p.png") as image:
+        assert min(image.size) > 400
     assert command("table", "run=sweep", "plot=p.svg", "x=seed")[0] == 0
     assert "<svg" in (tmp_path / "p.svg").read_text()
 
@@ -138,8 +97,8 @@ def test_a_plot_has_a_line_for_each_group(command, tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["run=nowhere"], "run: expected the folder of a sweep or of runs, got nowhere"),
-        (["run=."], "run: there is no run in"),
+        (["run=nowhere"], "run: expected a run or sweep directory, got nowhere"),
+        (["run=."], "run: found no run in"),
         (["run=sweep", "format=xml"], "format: expected one of markdown, csv, json, got 'xml'"),
         (["run=sweep", "metrics=[beauty]"], "metrics: expected some of psnr, mse, seconds, got beauty"),
         (["run=sweep", "plot=p.png"], "x: expected one of the numeric overrides (none), got None"),
@@ -161,7 +120,7 @@ def test_bad_input_is_one_line(command, request, tmp_path, overrides, message):
     assert len(err.strip().splitlines()) == 1
 
 
-def test_a_sweep_is_read_as_fit_leaves_it(command, tmp_path):
+def test_a_sweep_is_read_as_fit_writes_it(command, tmp_path):
     from tests.conftest import SMALL
 
     code, _, _ = command("fit", "-m", *SMALL, "seed=0,1", "hydra.sweep.dir=sweep", "logger=none")
@@ -173,34 +132,34 @@ def test_a_sweep_is_read_as_fit_leaves_it(command, tmp_path):
     assert found["groups"][0]["psnr"] == pytest.approx(sum(scores) / 2)
 
 
-def held_out(folder, encoder, picture, psnr, seed=0):
-    overrides = [f"encoder={encoder}", "experiment=tancik2020/natural_sweep", f"dataset.path={picture}", f"seed={seed}"]
-    bilinear = {"a.png": 20.0, "b.png": 24.0}[picture]
+def held_out(folder, encoder, image, psnr, seed=0):
+    overrides = [f"encoder={encoder}", "experiment=tancik2020/natural_sweep", f"dataset.path={image}", f"seed={seed}"]
+    bilinear = {"a.png": 20.0, "b.png": 24.0}[image]
     write_run(folder, overrides, {"psnr": psnr, "baselines": {"bilinear": {"psnr": bilinear}}})
 
 
-def test_stands_beside_the_paper_and_interpolation(tmp_path):
-    for number_, (encoder, picture, psnr) in enumerate(
+def test_the_paper_and_interpolation_are_compared_with(tmp_path):
+    for number_, (encoder, image, psnr) in enumerate(
         [("identity", "a.png", 19.0), ("identity", "b.png", 21.0), ("gaussian", "a.png", 25.0)]
     ):
-        held_out(tmp_path / str(number_), encoder, picture, psnr)
+        held_out(tmp_path / str(number_), encoder, image, psnr)
     held_out(tmp_path / "3", "gaussian", "a.png", 26.0, seed=1)
     table = tabulate(find_runs(tmp_path), ["seed", "dataset.path"])
     lines = as_markdown(table).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[:5]]
-    assert cells[0] == ["encoder", "runs", "psnr", "Tancik et al. 2020"]
+    assert cells[0] == ["encoder", "runs", "psnr ↑", "Tancik et al. 2020"]
     assert cells[2] == ["identity", "2", "20.00 ± 1.41", "19.32 ± 2.48"]
-    assert cells[3] == ["gaussian", "2", "25.50 ± 0.71", "25.57 ± 4.19"]
-    assert cells[4] == ["bilinear", "2", "22.00 ± 2.83", ""]  # each picture once
+    assert cells[3] == ["gaussian", "2", "**25.50 ± 0.71**", "25.57 ± 4.19"]
+    assert cells[4] == ["bilinear", "2", "22.00 ± 2.83", ""]  # each image once
     bilinear = json.loads(as_json(table))["groups"][-1]
     assert (bilinear["psnr"], bilinear["paper"]) == (22.0, None)
 
 
-def test_interpolation_of_each_picture(tmp_path):
+def test_interpolation_of_each_image(tmp_path):
     held_out(tmp_path / "0", "gaussian", "a.png", 25.0)
     held_out(tmp_path / "1", "gaussian", "b.png", 26.0)
     each = tabulate(find_runs(tmp_path))
-    assert [group.values for group in each.baselines] == [
+    assert [group.overrides for group in each.baselines] == [
         {"dataset.path": "a.png", "method": "bilinear"},
         {"dataset.path": "b.png", "method": "bilinear"},
     ]
@@ -208,8 +167,82 @@ def test_interpolation_of_each_picture(tmp_path):
     assert [row["paper"] for row in as_records(each)] == [25.57, 25.57, None, None]
 
 
-def test_a_perfect_run_has_no_spread(tmp_path):
+def test_a_perfect_run_has_no_standard_deviation(tmp_path):
     for number_, psnr in enumerate((30.0, math.inf)):
         write_run(tmp_path / str(number_), [f"seed={number_}"], {"psnr": psnr})
     (group,) = tabulate(find_runs(tmp_path), ["seed"]).groups
-    assert (group.mean("psnr"), group.spread("psnr")) == (math.inf, None)
+    assert (group.mean("psnr"), group.std("psnr")) == (math.inf, None)
+
+
+def scored(folder, encoder, seed, **scores):
+    directions = {"psnr": True, "lpips": False}
+    metrics = scores | {"higher_is_better": directions, "seconds": 2.0 + seed, "device": "cpu"}
+    write_run(folder / f"{encoder}{seed}", [f"encoder={encoder}", f"seed={seed}"], metrics)
+
+
+def test_the_best_group_of_each_score_is_bold(command, tmp_path):
+    for encoder, psnr, lpips in (("a", 30.0, 0.2), ("b", 20.0, 0.1), ("c", math.nan, None)):
+        scored(tmp_path / "sweep", encoder, 0, psnr=psnr, lpips=lpips)
+    _, out, _ = command("table", "run=sweep")
+    cells = [[cell.strip() for cell in line.strip("| ").split("|")] for line in out.splitlines() if "|" in line]
+    assert cells[0] == ["encoder", "runs", "psnr ↑", "lpips ↓"]
+    assert cells[2] == ["a", "1", "**30.00**", "0.2000"]
+    assert cells[3] == ["b", "1", "20.00", "**0.1000**"]
+    assert cells[4][:3] == ["c", "1", "nan"]
+    _, out, _ = command("table", "run=sweep", "metrics=[seconds]")
+    assert "**" not in out  # has no direction
+
+
+def test_a_single_group_is_not_the_best(tmp_path):
+    scored(tmp_path, "a", 0, psnr=30.0, lpips=0.1)
+    assert "**" not in as_markdown(tabulate(find_runs(tmp_path)))
+
+
+def test_metrics_of_every_task_are_columns(tmp_path):
+    write_run(tmp_path / "0", ["dataset=image"], {"psnr": 30.0, "higher_is_better": {"psnr": True}})
+    write_run(tmp_path / "1", ["dataset=sdf"], {"chamfer": 0.1, "higher_is_better": {"chamfer": False}})
+    table = tabulate(find_runs(tmp_path))
+    assert table.metrics == ["psnr", "chamfer"]
+    assert [[group.mean(metric) for metric in table.metrics] for group in table.groups] == [[30.0, None], [None, 0.1]]
+
+
+def test_infinite_nan_and_missing_scores_are_strict_json(command, tmp_path):
+    scored(tmp_path / "sweep", "a", 0, psnr=math.inf, lpips=0.0)
+    scored(tmp_path / "sweep", "a", 1, psnr=30.0, lpips=0.1)
+    scored(tmp_path / "sweep", "b", 0, psnr="inf", lpips=math.nan)
+    scored(tmp_path / "sweep", "b", 1, psnr="-inf")
+    scored(tmp_path / "sweep", "c", 0, psnr=None)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    code, out, err = command("table", "run=sweep", "format=json")
+    assert (code, err) == (0, "")
+    found = json.loads(out, parse_constant=refuse)
+    assert found["higher_is_better"] == {"psnr": True, "lpips": False}
+    assert [(group["psnr"], group["psnr_std"]) for group in found["groups"]] == [
+        ("inf", None),
+        ("nan", None),
+        (None, None),
+    ]
+    assert [group["lpips"] for group in found["groups"]] == [0.05, "nan", None]
+    assert [run["metrics"]["psnr"] for run in found["runs"]] == ["inf", 30.0, "inf", "-inf", None]
+    assert "**inf**" not in command("table", "run=sweep")[1]  # the only number
+    scored(tmp_path / "sweep", "d", 0, psnr=30.0)
+    assert "**inf**" in command("table", "run=sweep")[1]
+
+
+def test_a_plot_leaves_out_perfect_runs(command, tmp_path):
+    for sigma, psnr in ((1, 30.0), (2, math.inf), (4, 20.0)):
+        metrics = {"psnr": psnr, "higher_is_better": {"psnr": True}}
+        write_run(tmp_path / "sweep" / str(sigma), [f"encoder.sigma={sigma}"], metrics)
+    table = tabulate(find_runs(tmp_path / "sweep"))
+    assert curves(table, "encoder.sigma", "psnr") == {"": [(1.0, 30.0, 0.0), (4.0, 20.0, 0.0)]}
+    assert command("table", "run=sweep", "plot=p.png")[0] == 0
+
+
+def test_the_axis_says_the_direction(tmp_path):
+    scored(tmp_path, "a", 0, psnr=1.0, lpips=0.2)
+    table = tabulate(find_runs(tmp_path))
+    labels = [axis_label(table, metric) for metric in ("psnr", "lpips", "seconds")]
+    assert labels == ["psnr (higher is better)", "lpips (lower is better)", "seconds"]

@@ -11,12 +11,12 @@ from lightning.pytorch import Trainer
 from ffnet.datasets import Dataset, ImageDataset, OccupancyDataset
 from ffnet.encoders import PositionalEncoder
 from ffnet.models import CoordinateMLP
-from ffnet.training import Checkpoints, Fitting, WholeFileCheckpointIO
+from ffnet.training import Fitting, WholeFileCheckpointIO
 
 STEPS = 60
 
 
-def picture(**arguments: Any) -> Dataset:
+def image(**arguments: Any) -> Dataset:
     return ImageDataset(size=[24, 20], **({"batch_size": 64} | arguments))
 
 
@@ -29,32 +29,40 @@ def pooled_shape(**arguments: Any) -> Dataset:
 
 
 # The laws of training hold for each.
-SIGNALS = [picture, shape, pooled_shape]
+SIGNALS = [image, shape, pooled_shape]
 
 
 def loss_of(dataset: Dataset) -> torch.nn.Module:
     return torch.nn.MSELoss() if isinstance(dataset, ImageDataset) else torch.nn.BCEWithLogitsLoss()
 
 
+def field_of(dataset: Dataset, encoder: Any = None) -> CoordinateMLP:
+    output = torch.nn.Sigmoid() if isinstance(dataset, ImageDataset) else None
+    encoder = encoder or PositionalEncoder(dataset.in_features, 4)
+    return CoordinateMLP(encoder, dataset.out_features, 16, 1, output_activation=output, seed=0)
+
+
 def fitting(
-    signal: Callable[..., Dataset] = picture,
+    signal: Callable[..., Dataset] = image,
     steps: int = STEPS,
-    rate: float = 1e-2,
+    lr: float = 1e-2,
     schedule: bool = True,
+    encoder: Any = None,
+    regularizers: Any = None,
+    engine: Any = None,
     **dataset: Any,
 ) -> Fitting:
     data = signal(**dataset)
-    output = torch.nn.Sigmoid() if signal is picture else None
-    encoder = PositionalEncoder(data.in_features, 4)
-    field = CoordinateMLP(encoder, data.out_features, 16, 1, output_activation=output, seed=0)
     return Fitting(
-        field,
+        field_of(data, encoder),
         data,
         loss_of(data),
-        partial(torch.optim.Adam, lr=rate),
+        partial(torch.optim.Adam, lr=lr),
         partial(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=steps) if schedule else None,
         max_steps=steps,
         seed=5,
+        engine=engine,
+        regularizers=regularizers,
     )
 
 
@@ -66,16 +74,19 @@ def trainer(folder: Path, steps: int = STEPS, callbacks: Any = (), **options: An
         logger=options.pop("logger", False),
         callbacks=list(callbacks),
         plugins=[WholeFileCheckpointIO()],
-        enable_checkpointing=False,
+        enable_checkpointing=options.pop("enable_checkpointing", False),
         enable_model_summary=False,
-        enable_progress_bar=False,
+        enable_progress_bar=options.pop("enable_progress_bar", False),
+        check_val_every_n_epoch=None,
+        val_check_interval=1,
         default_root_dir=str(folder),
         **options,
     )
 
 
-def checkpoints(folder: Path, every_n_steps: int = 25) -> Checkpoints:
-    return Checkpoints(folder / "checkpoints", every_n_steps)
+def saved(folder: Path) -> Path:
+    """Where ``Checkpoints`` keeps the checkpoint of a trainer in ``folder``."""
+    return folder / "checkpoints" / "last.ckpt"
 
 
 def weights(module: Fitting) -> torch.Tensor:

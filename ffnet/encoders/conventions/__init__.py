@@ -1,6 +1,6 @@
-"""Other projects' encoders by name: what each function returns has that project's numbers, order and width.
+"""Other projects' encoders by name, with the values, order and width of each project.
 
-docs/conventions.md has the table. Matrices are given as the project's checkpoint holds them.
+docs/conventions.md has the table. Matrices are given as the project's checkpoint stores them.
 """
 
 from ffnet.encoders.conventions.axes import (

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ffnet.encoders.base import Encoder
+from ffnet.encoders.fourier import FourierEncoder
 from ffnet.encoders.identity import IdentityEncoder
-from ffnet.encoders.waves import FourierEncoder
 
 
 def octaves(count: int, lowest: int = 0) -> Float[Tensor, "count"]:

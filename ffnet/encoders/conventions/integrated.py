@@ -1,4 +1,4 @@
-"""Encodings of Gaussians as other projects have them. The input is the mean with the covariance behind it."""
+"""Encodings of Gaussians as other projects have them. The input is the mean followed by the covariance."""
 
 import math
 from typing import Any
@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ffnet.encoders.conventions.axes import nerfstudio_nerf, octaves, pytorch3d
 from ffnet.encoders.conventions.matrices import nerfstudio_fourier
+from ffnet.encoders.fourier import FourierEncoder
 from ffnet.encoders.integrated import IntegratedEncoder
-from ffnet.encoders.waves import FourierEncoder
 
-# nerfstudio's phase has 2 pi and its variance has not.
+# nerfstudio multiplies the phase by 2 pi, but not the variance.
 WITHOUT_TURN = 1 / (2 * math.pi) ** 2
 
 

@@ -1,4 +1,4 @@
-"""Sines and cosines of ``B x`` as other projects order them. B is given as the project's checkpoint holds it."""
+"""Sines and cosines of ``B x`` as other projects order them. B is given as the project's checkpoint stores it."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ffnet.encoders.conventions.axes import bands
-from ffnet.encoders.waves import FourierEncoder
+from ffnet.encoders.fourier import FourierEncoder
 
 Rows = Float[Tensor, "m d"]
 Columns = Float[Tensor, "d m"]
@@ -28,8 +28,8 @@ def fourier_feature_networks(
 ) -> FourierEncoder:
     """fourier-feature-networks, ``input_mapping`` and ``input_encoder``: ``a sin(2 pi B x)``, then ``a cos``.
 
-    "Basic" is the unit matrix, ``posenc_new`` is ``shifted_octaves``. Its text writes the cosine first; its code
-    does not.
+    "Basic" is the unit matrix, ``posenc_new`` is ``shifted_octaves``. The paper has the cosine first, its
+    code the sine.
     """
     return FourierEncoder(B.shape[1], [1.0], B, amplitudes=amplitudes, dtype=dtype)
 
@@ -56,10 +56,10 @@ def bacon_gaussian(
 def physicsnemo_frequencies(
     in_features: int, kinds: Sequence[Literal["full", "axis", "diagonal"]], values: Sequence[float]
 ) -> Columns:
-    """The matrix of physicsnemo's ``FourierLayer`` for some of full, axis, diagonal: in this order, whatever is asked.
+    """The matrix of physicsnemo's ``FourierLayer`` for some of full, axis, diagonal, always in this order.
 
-    ``axis`` is frequency outermost, ``full`` the grid with the first axis slowest, and of ``diagonal`` each column is
-    there ``in_features`` times.
+    ``axis`` is frequency outermost, ``full`` the grid with the first axis slowest, and each column of ``diagonal`` is
+    repeated ``in_features`` times.
     """
     numbers = torch.as_tensor(values, dtype=torch.float64)
     blocks = {
@@ -121,7 +121,7 @@ def neural_implicit_lab(b: Columns, dtype: torch.dtype | None = None) -> Fourier
 
 
 def fourier_feature_nets(b_values: Columns, a_values: Tensor, dtype: torch.dtype | None = None) -> FourierEncoder:
-    """fourier_feature_nets, ``FourierFeatureMLP`` and its kin: ``a cos(pi x B)``, then the sines. pi, not 2 pi."""
+    """fourier_feature_nets, ``FourierFeatureMLP`` and subclasses: ``a cos(pi x B)``, then the sines. pi, not 2 pi."""
     return FourierEncoder(
         b_values.shape[0], [1.0], b_values.T, unit="half_cycles", trig="cos sin", amplitudes=a_values, dtype=dtype
     )

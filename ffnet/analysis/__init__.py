@@ -1,0 +1,29 @@
+"""Analysis of fits: errors by octave of frequency, and the tangent kernel at initialization."""
+
+from ffnet.analysis.ntk import curves, line_spectrum
+from ffnet.analysis.observed import Observed, as_real
+from ffnet.analysis.octaves import (
+    OctaveErrors,
+    Octaves,
+    decayed_to,
+    grid_octaves,
+    octave_power,
+    relative_error,
+    spectral_error,
+    split_octaves,
+)
+
+__all__ = [
+    "Observed",
+    "OctaveErrors",
+    "Octaves",
+    "as_real",
+    "curves",
+    "decayed_to",
+    "grid_octaves",
+    "line_spectrum",
+    "octave_power",
+    "relative_error",
+    "spectral_error",
+    "split_octaves",
+]

@@ -1,0 +1,29 @@
+"""Checkpoints: their schema, and objects built from them without running code from the file."""
+
+from ffnet.checkpoint.build import (
+    build,
+    field_of,
+    full_name,
+    known_modules,
+    load,
+    named,
+    record_of,
+    refuse_unknown,
+    targets,
+)
+from ffnet.checkpoint.schema import FORMAT, Checkpoint, find
+
+__all__ = [
+    "FORMAT",
+    "Checkpoint",
+    "build",
+    "field_of",
+    "find",
+    "full_name",
+    "known_modules",
+    "load",
+    "named",
+    "record_of",
+    "refuse_unknown",
+    "targets",
+]

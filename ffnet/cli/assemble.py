@@ -1,0 +1,227 @@
+"""Builds field, dataset and trainer from settings, for ``ffnet fit``, ``ffnet ntk`` and ``ffnet.fit``."""
+
+import copy
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback, Trainer
+
+    from ffnet.datasets import Dataset
+    from ffnet.models import Field
+    from ffnet.training import Fitting
+
+log = logging.getLogger(__name__)
+
+Settings = dict[str, Any]
+Make = Callable[[Any], Any]
+
+# Settings that a checkpoint does not store: those of the field, which it stores separately, and of the execution.
+NOT_KEPT = ("encoder", "model", "logger", "run_dir", "resume", "trust")
+
+
+def instantiated(spec: Any) -> Any:
+    """The object that Hydra builds from the user's settings. Data from files use ``ffnet.checkpoint.build`` instead."""
+    from hydra.utils import instantiate
+
+    return instantiate(spec, _convert_="all")
+
+
+def make_dataset(settings: Settings, make: Make, signal: Any = None) -> "Dataset":
+    """The dataset of ``settings``, of ``signal`` if it is in memory. Updates ``settings`` with resolved arguments.
+
+    Raises:
+        ValueError, TypeError, OSError, HydraException: if the settings are invalid.
+    """
+    from ffnet.datasets import Dataset
+
+    spec = settings["dataset"]
+    dataset = make(spec) if signal is None else make({**spec, "_partial_": True})(path=signal)
+    if not isinstance(dataset, Dataset):
+        raise ValueError(f"dataset: expected an ffnet.datasets.Dataset, got {type(dataset).__name__}")
+    settings["dataset"] = spec | dataset.resolved()
+    return dataset
+
+
+def make_field(settings: Settings, dataset: "Dataset", make: Make) -> "Field":
+    """The field of ``settings``. Updates ``model`` with resolved arguments: the numbers of coordinates and values of
+    the dataset, and the initial output.
+
+    Encoders that wrap another one take its number of coordinates, so ``in_features`` is set on the innermost encoder.
+    Composite encoders (``encoders``) have the numbers in their settings.
+
+    Raises:
+        ValueError, TypeError, HydraException: if the settings are invalid.
+    """
+    model = settings["model"] = copy.deepcopy(settings["model"])
+    innermost = model["encoder"]
+    while "encoder" in innermost:
+        innermost = innermost["encoder"]
+    if "encoders" not in innermost:
+        innermost["in_features"] = dataset.in_features
+    model["out_features"] = dataset.out_features
+    if model.get("output_init") == "mean":
+        model["output_init"] = dataset.mean()
+    field: Field = make(model)
+    if field.in_features != dataset.in_features:
+        raise ValueError(f"encoder: expected one of {dataset.in_features} coordinates, got one of {field.in_features}")
+    dataset.check(field)
+    return field
+
+
+def assemble(
+    settings: Settings,
+    make: Make,
+    directory: Path,
+    overrides: dict[str, str],
+    signal: Any = None,
+    loggers: "list[Any] | None" = None,
+) -> "tuple[Fitting, Trainer]":
+    """Builds the module and the trainer of a run.
+
+    Args:
+        settings: resolved plain settings of a run.
+        make: builds an object from a part of the settings.
+        directory: the run directory.
+        overrides: the user's overrides, to record.
+        signal: the signal, if it is in memory.
+        loggers: additional loggers.
+
+    Raises:
+        ValueError, TypeError, OSError, HydraException, OmegaConfBaseException: if the settings are invalid.
+    """
+    from ffnet.checkpoint import Checkpoint
+    from ffnet.training import Fitting
+
+    steps, seed = settings["trainer"]["max_steps"], settings["seed"]
+    if type(steps) is not int or steps < 1:
+        raise ValueError(f"trainer.max_steps: expected an integer of at least 1, got {steps}")
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise ValueError(f"seed: expected an integer in [0, 2^32), got {seed}")
+    seed_globally(seed)  # for users' classes; ffnet's have their own generators
+
+    dataset = make_dataset(settings, make, signal)
+    field = make_field(settings, dataset, make)
+    kept = {key: value for key, value in settings.items() if key not in NOT_KEPT}
+    module = Fitting(
+        field,
+        dataset,
+        make(settings["loss"]),
+        make(settings["optimizer"]),
+        make(settings["schedule"]),
+        max_steps=steps,
+        seed=seed,
+        engine=make(settings["engine"]),
+        regularizers=make(settings.get("regularizers") or {}),
+        description=Checkpoint(field=settings["model"], settings=kept, overrides=overrides),
+    )
+    module.configure_optimizers()  # to detect an invalid learning rate now
+    trainer = make_trainer(settings, make, dataset.batch_size, directory, loggers or [])
+    check_monitors(trainer, dataset)
+    names = (settings["model"], settings["model"]["encoder"])
+    parameters = sum(p.numel() for p in field.parameters())
+    log.info("signal  %s", dataset.extra_repr() or type(dataset).__name__)
+    log.info(
+        "field   %s after %s, %s parameters", *(n["_target_"].rpartition(".")[2] for n in names), f"{parameters:,}"
+    )
+    return module, trainer
+
+
+def make_trainer(settings: Settings, make: Make, batch_size: int, directory: Path, loggers: list[Any]) -> "Trainer":
+    """The trainer of ``settings``; each of several devices processes its share of the ``batch_size`` queries.
+
+    Raises:
+        ValueError: if devices are not available or more than queries, or the strategy cannot share a batch.
+    """
+    from lightning.pytorch.callbacks import Checkpoint as SavingCallback
+    from lightning.pytorch.callbacks import ProgressBar
+    from lightning.pytorch.strategies import DDPStrategy
+    from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+    from ffnet.fitting import automatic_precision
+    from ffnet.training import SharedBatch, WholeFileCheckpointIO
+
+    options = dict(settings["trainer"])
+    if options.get("precision") == "auto":
+        options["precision"] = automatic_precision(str(options["accelerator"]))
+    callbacks: list[Callback] = [make(item) for item in (settings["callbacks"] or {}).values() if item is not None]
+    options |= {
+        "callbacks": callbacks,
+        "logger": [make(item) for item in (settings["logger"] or {}).values() if item is not None] + loggers,
+        "plugins": [WholeFileCheckpointIO()],
+        "default_root_dir": str(directory),
+    }
+    # ffnet's callback saves checkpoints; Lightning's may be added.
+    options["enable_checkpointing"] = any(isinstance(callback, SavingCallback) for callback in callbacks)
+    options["enable_progress_bar"] = any(isinstance(callback, ProgressBar) for callback in callbacks)
+    make_it = make({"_target_": options.pop("_target_"), "_partial_": True})
+    try:
+        trainer: Trainer = make_it(**options)
+        if isinstance(trainer.strategy, DDPStrategy):
+            trainer = make_it(**options | {"strategy": SharedBatch()})
+    except MisconfigurationException as error:
+        raise ValueError(str(error)) from error
+    processes = trainer.num_devices * trainer.num_nodes
+    if processes > 1 and not isinstance(trainer.strategy, SharedBatch):
+        raise ValueError(f"trainer.strategy: expected ddp, got {options.get('strategy')}")
+    if processes > batch_size:
+        raise ValueError(f"trainer.devices: expected at most the batch's {batch_size} points, got more")
+    return trainer
+
+
+def check_monitors(trainer: "Trainer", dataset: "Dataset") -> None:
+    """Compares what callbacks of Lightning's monitor with the scores that there will be.
+
+    Raises:
+        ValueError: if one monitors another figure, or takes a worse score for a better one.
+    """
+    from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+    from ffnet.fitting import directions
+    from ffnet.training.spans import callbacks_of
+
+    scores = {f"val/{name}": higher for name, higher in directions(dataset).items()}
+    for callback in callbacks_of(trainer):
+        if not isinstance(callback, EarlyStopping | ModelCheckpoint) or callback.monitor is None:
+            continue
+        name, monitor = type(callback).__name__, callback.monitor
+        if monitor not in scores:
+            raise ValueError(f"{name}: expected monitor to be one of {', '.join(scores)}, got {monitor!r}")
+        best = {True: "max", False: "min", None: callback.mode}[scores[monitor]]
+        if callback.mode != best:
+            raise ValueError(f"{name}: expected mode={best} for {monitor}, got {callback.mode}")
+
+
+def seed_globally(seed: int) -> None:
+    """Seeds the global generators of Python, NumPy and torch. Lightning's function would also set the environment."""
+    import random
+
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (the global generator is what users' classes may draw from)
+    torch.manual_seed(seed)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Suppresses messages and hints of libraries."""
+    import warnings
+
+    import lightning.pytorch  # noqa: F401 (which sets the levels when it is imported)
+
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "matplotlib")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\.")  # such as its use of deprecated functions of torch
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,91 @@
+"""Composes ``conf/`` with Hydra, for commands and for settings alone, without affecting another program's Hydra."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobRuntime
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.version import VersionBase
+from omegaconf import DictConfig, OmegaConf
+
+from ffnet.resources import resource
+
+VERSION_BASE = "1.3"
+# Hydra's name of the provider for directories from --config-dir.
+PROVIDER = "command-line"
+# The resolvers that Hydra registers.
+RESOLVERS = ("now", "hydra", "python_version")
+
+_config_dirs: ContextVar[tuple[Path, ...]] = ContextVar("config_dirs", default=())
+
+
+class ConfigDirs(SearchPathPlugin):
+    """Adds the directories of ``--config-dir`` to the search path."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for folder in _config_dirs.get():
+            search_path.append(PROVIDER, f"file://{folder}")
+
+
+def config_dirs(runtime: Any) -> list[str]:
+    """The directories of ``--config-dir`` in the record ``hydra.runtime`` of a run or sweep."""
+    return [source.path for source in runtime.get("config_sources", []) if source.provider == PROVIDER]
+
+
+def compose_config(command: str, overrides: Iterable[str] = (), config_dirs: Sequence[str | Path] = ()) -> DictConfig:
+    """The settings of ``ffnet <command>`` with ``overrides``, without those of Hydra.
+
+    Values that refer to ``${hydra:...}`` need an override: ``run_dir`` of ``fit``.
+
+    Raises:
+        ValueError: if a directory in ``config_dirs`` does not exist.
+        HydraException: if the overrides do not match the settings.
+    """
+    with composing(command, config_dirs):
+        return compose(command, list(overrides))
+
+
+@contextmanager
+def composing(command: str, config_dirs: Sequence[str | Path] = ()) -> Iterator[Any]:
+    """Hydra's application of ``ffnet <command>``, with the user's config directories after that of ffnet.
+
+    Raises:
+        ValueError: if a directory in ``config_dirs`` does not exist.
+    """
+    folders = tuple(Path(folder).absolute() for folder in config_dirs)
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"--config-dir: expected a directory, got {folder}")
+    Plugins.instance().register(ConfigDirs)
+    token = _config_dirs.set(folders)
+    try:
+        with _own_state(), initialize_config_dir(str(resource("conf")), command, VERSION_BASE):
+            yield GlobalHydra.instance().hydra
+    finally:
+        _config_dirs.reset(token)
+
+
+@contextmanager
+def _own_state() -> Iterator[None]:
+    """Resets Hydra's global state in this block and restores it afterwards."""
+    application, job = GlobalHydra.instance(), HydraConfig.instance()
+    version, runtime = VersionBase.instance(), JobRuntime.instance()
+    hydra, config, base, name = application.hydra, job.cfg, version.version_base, runtime.get("name")
+    new = [resolver for resolver in RESOLVERS if not OmegaConf.has_resolver(resolver)]
+    application.hydra, job.cfg = None, None
+    try:
+        yield
+    finally:
+        GlobalHydra.set_instance(application)  # initialize_config_dir leaves a copy
+        application.hydra, job.cfg, version.version_base = hydra, config, base
+        runtime.conf["name"] = name  # set() would write to the log
+        for resolver in new:
+            OmegaConf.clear_resolver(resolver)

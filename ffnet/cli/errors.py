@@ -1,0 +1,110 @@
+"""Errors of commands: their exit codes and one-line messages."""
+
+import contextlib
+import difflib
+from collections.abc import Iterator
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+
+from ffnet.resources import resource
+
+
+class BadInput(Exception):
+    """Invalid input: exit code 2."""
+
+
+class RunFailed(Exception):
+    """A run in other processes failed."""
+
+
+class Told(Exception):
+    """Another process ended with ``exit_code`` and printed the reason."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(f"exit code {exit_code}")
+        self.exit_code = exit_code
+
+
+class Stopped(BaseException):
+    """The run was stopped by a signal and has been saved; ``told`` if another process printed this."""
+
+    def __init__(self, message: str, signum: int, told: bool = False) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signum
+        self.told = told
+
+
+def exit_code(error: Exception) -> int:
+    """2 for invalid input, 1 for a failed run."""
+    return error.exit_code if isinstance(error, Told) else 2 if isinstance(error, BadInput) else 1
+
+
+@contextlib.contextmanager
+def reading_input() -> Iterator[None]:
+    """Converts errors in this block to ``BadInput``: files, values and settings are read here."""
+    try:
+        yield
+    except (ValueError, TypeError, OSError, HydraException, OmegaConfBaseException) as error:
+        raise BadInput(explain(error)) from error
+    except BadInput:
+        raise
+    except Exception as error:  # of a class of the user's
+        raise BadInput(f"{type(error).__name__}: {explain(error)}") from error
+
+
+def explain(error: BaseException) -> str:
+    """The original error in one line, with the setting at fault."""
+    place, made = _place(error), _made(error)
+    while error.__cause__ is not None and isinstance(error, HydraException):
+        error = error.__cause__
+    text = str(error)
+    if made and not isinstance(error, ValueError | TypeError | OSError | ImportError | HydraException):
+        text = f"{made} raised {type(error).__name__}: {error}"
+    match error:
+        case ConfigKeyError() | ConfigAttributeError() if error.full_key:
+            return f"there is no setting {error.full_key}{_suggestion(error)}"
+        case MissingMandatoryValue() if error.full_key:
+            return f"{error.full_key}: expected a value, got none; say {error.full_key}=..."
+        case MissingConfigException() if error.missing_cfg_file and error.options is not None:
+            return _no_option(error.missing_cfg_file, list(error.options))
+        case OverrideParseException():
+            text = f"cannot read {error.override!r}: {error.message.partition('See https')[0]}"
+        case OmegaConfBaseException() if error.full_key:
+            place = place or error.full_key
+            text = text.partition("\n    full_key: ")[0]
+    line = " ".join(text.split()) or type(error).__name__
+    return f"{place}: {line}" if place and place not in line else line
+
+
+def _place(error: BaseException) -> str | None:
+    """The setting whose class could not be built, which is only in the last line of Hydra's message."""
+    return str(error).partition("\nfull_key: ")[2] or None if isinstance(error, HydraException) else None
+
+
+def _made(error: BaseException) -> str | None:
+    """The class whose constructor raised, which Hydra says in its message alone as well."""
+    _, found, rest = str(error).partition("Error in call to target '")
+    return rest.partition("'")[0] if found and isinstance(error, HydraException) else None
+
+
+def _no_option(missing: str, options: list[str]) -> str:
+    """The message for a missing option of a group. Hydra does not list the options in subdirectories."""
+    group, _, option = missing.rpartition("/")
+    if group in ("hydra/launcher", "hydra/sweeper"):
+        brought = "pip install 'ffnet[sweep]' brings joblib, submitit and optuna, 'ffnet[ray]' ray"
+        return f"there is no {group} {option!r}; {brought}"
+    options = options or sorted(path.stem for path in (resource("conf") / group).glob("*.yaml"))
+    known = f"expected one of {', '.join(options)}" if options else "see --help for what there is"
+    return f"there is no {group} {option!r}; {known}"
+
+
+def _suggestion(error: ConfigKeyError | ConfigAttributeError) -> str:
+    """A setting or group with a name similar to the missing one."""
+    group, _, name = str(error.full_key).rpartition(".")
+    names = set(map(str, error.parent_node)) if OmegaConf.is_dict(error.parent_node) else set()
+    if not group:
+        names |= {place.name for place in resource("conf").iterdir() if place.is_dir()}
+    close = difflib.get_close_matches(name, names - {"_target_", name}, n=1)
+    return f"; did you mean {f'{group}.' if group else ''}{close[0]}?" if close else ""

@@ -1,0 +1,32 @@
+"""Fitting without Lightning: the training step, its engine, the objective, and evaluation."""
+
+from ffnet.fitting.engine import Engine
+from ffnet.fitting.evaluation import directions, evaluate
+from ffnet.fitting.features import FeatureCache
+from ffnet.fitting.losses import HalfMSELoss, Objective, Regularizer
+from ffnet.fitting.optimizers import MuonAdam, OptimizerGroup
+from ffnet.fitting.precision import automatic_precision, observed_type
+from ffnet.fitting.processes import Processes, share
+from ffnet.fitting.regularizers import Sparsity, TotalVariation
+from ffnet.fitting.step import Outcome, Stepper, anneal
+
+__all__ = [
+    "Engine",
+    "FeatureCache",
+    "HalfMSELoss",
+    "MuonAdam",
+    "Objective",
+    "OptimizerGroup",
+    "Outcome",
+    "Processes",
+    "Regularizer",
+    "Sparsity",
+    "Stepper",
+    "TotalVariation",
+    "anneal",
+    "automatic_precision",
+    "directions",
+    "evaluate",
+    "observed_type",
+    "share",
+]

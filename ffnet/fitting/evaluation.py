@@ -1,0 +1,79 @@
+"""Scores of a field, pooled over all queries."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ffnet.budget import EVALUATIONS, chunk
+from ffnet.datasets import Dataset, Evaluation
+from ffnet.fitting.precision import observed_type
+from ffnet.fitting.processes import Processes
+from ffnet.metrics.score import score_of
+
+
+@torch.inference_mode()
+def evaluate(
+    field: nn.Module | Callable[[Tensor], Tensor],
+    dataset: Dataset,
+    points: int = EVALUATIONS,
+    processes: Processes | None = None,
+) -> dict[str, float]:
+    """Scores of ``field`` on every evaluation of ``dataset``, such as ``psnr`` and ``rest/psnr``.
+
+    Args:
+        field: coordinates (n, d) to values (n, c), on the dataset's device.
+        dataset: the evaluations.
+        points: field evaluations per chunk; does not affect the scores.
+        processes: if there are several, each observes its share of the chunks, and torchmetrics pools the results.
+
+    Raises:
+        ValueError: if a metric does not return a single number.
+    """
+    processes = processes or Processes()
+    scores: dict[str, float] = {}
+    for evaluation in dataset.evaluations:
+        scores |= _scores(field, evaluation, points, processes)
+    return scores
+
+
+def _scores(
+    field: Callable[[Tensor], Tensor], evaluation: Evaluation, points: int, processes: Processes
+) -> dict[str, float]:
+    source, operator = evaluation.source, evaluation.operator
+    device = next(source.buffers()).device
+    every = evaluation.metrics | evaluation.image_metrics
+    for name, metric in every.items():
+        metric.to(device).reset()
+        # A single process may score while others wait; whole images are pooled before their metrics are updated.
+        metric.sync_on_compute = processes.count > 1 and name in evaluation.metrics
+    whole: list[Tensor] = []
+    step = chunk(operator.points_per_query, points)
+    for number, start in enumerate(range(0, source.size, step)):
+        stop = min(start + step, source.size)
+        if number % processes.count == processes.rank:
+            batch = source.batch(torch.arange(start, stop, device=device))
+            prediction = observed_type(operator(field, batch.queries))
+            for metric in evaluation.metrics.values():
+                metric.update(prediction, batch.targets)
+        if evaluation.image_metrics:
+            if not whole:
+                columns = source.batch(torch.zeros(1, dtype=torch.int64, device=device)).targets.shape[1]
+                whole = [torch.zeros(source.size, columns, device=device) for _ in range(2)]
+            if number % processes.count == processes.rank:
+                whole[0][start:stop], whole[1][start:stop] = prediction, batch.targets
+    if evaluation.image_metrics:
+        assert evaluation.layout is not None
+        images = [processes.pooled(part).view(1, *evaluation.layout, -1).movedim(-1, 1) for part in whole]
+        for metric in evaluation.image_metrics.values():
+            metric.update(*(part.contiguous() for part in images))
+    return {evaluation.score(name): score_of(name, metric) for name, metric in every.items()}
+
+
+def directions(dataset: Dataset) -> dict[str, bool | None]:
+    """Whether higher is better for each score, most important score first; None if unknown."""
+    return {
+        evaluation.score(name): metric.higher_is_better
+        for evaluation in dataset.evaluations
+        for name, metric in (evaluation.metrics | evaluation.image_metrics).items()
+    }

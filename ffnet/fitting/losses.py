@@ -1,0 +1,83 @@
+"""The objective: a data term and any number of weighted regularizers."""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ffnet.datasets import Batch
+
+
+class HalfMSELoss(nn.MSELoss):
+    """``0.5 * mean((prediction - target)^2)``, the loss in the code of Tancik et al. 2020."""
+
+    def forward(self, input: Float[Tensor, "*n"], target: Float[Tensor, "*n"]) -> Float[Tensor, "*m"]:
+        return 0.5 * super().forward(input, target)
+
+
+class Regularizer(nn.Module, ABC):
+    """A term of the objective that depends on the field itself.
+
+    Args:
+        weight: weight of the term.
+
+    Raises:
+        ValueError: if the weight is not a finite number.
+    """
+
+    def __init__(self, weight: Any) -> None:
+        super().__init__()
+        if not isinstance(weight, int | float) or not abs(weight) < float("inf"):
+            raise ValueError(f"weight: expected a finite number, got {weight!r}")
+        self.weight = float(weight)
+
+    @abstractmethod
+    def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
+        """The unweighted term, computed once per step. ``batch`` is the whole batch of the step; use ``generator`` for
+        random points."""
+
+
+class Objective:
+    """``loss(prediction, targets)`` plus the weighted sum of the regularizers.
+
+    Args:
+        loss: a mean over all entries. For weighted batches it needs the ``reduction`` attribute of torch's losses.
+        regularizers: the regularizers by name.
+
+    Raises:
+        ValueError: if a regularizer is not a ``Regularizer``.
+    """
+
+    def __init__(
+        self, loss: Callable[[Tensor, Tensor], Tensor], regularizers: Mapping[str, Regularizer] | None = None
+    ) -> None:
+        self.loss = loss
+        self.regularizers = dict(regularizers or {})
+        for name, term in self.regularizers.items():
+            if not isinstance(term, Regularizer):
+                raise ValueError(
+                    f"regularizers.{name}: expected an ffnet.fitting.Regularizer, got {type(term).__name__}"
+                )
+
+    def data(self, prediction: Tensor, targets: Tensor, weights: Tensor | None = None) -> Float[Tensor, ""]:
+        """The data term of the given queries; ``weights`` (n,) multiply the losses of the queries."""
+        if weights is None:
+            return self.loss(prediction, targets)
+        each: Any = copy.copy(self.loss)
+        if not hasattr(each, "reduction"):
+            raise ValueError(
+                f"loss: expected one of torch's, with a reduction, to weigh queries; got {type(each).__name__}"
+            )
+        each.reduction = "none"
+        return (weights.unsqueeze(-1) * each(prediction, targets)).mean()
+
+    def regularization(
+        self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        """The weighted sum of the regularizers."""
+        terms = [term.weight * term(field, batch, generator) for term in self.regularizers.values()]
+        return torch.stack(terms).sum()

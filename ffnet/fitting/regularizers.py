@@ -1,0 +1,54 @@
+"""Regularizers for all fields."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ffnet.datasets import Batch
+from ffnet.fitting.losses import Regularizer
+
+
+class Sparsity(Regularizer):
+    """Mean absolute value of the field at points drawn uniformly from the unit cube.
+
+    Args:
+        weight: weight of the term.
+        points: number of points drawn per step.
+        transform: maps the field's values (n, c) to the penalized quantity; the values themselves if None.
+    """
+
+    def __init__(self, weight: float, points: int = 1024, transform: nn.Module | None = None) -> None:
+        super().__init__(weight)
+        self.points, self.transform = points, transform or nn.Identity()
+
+    def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
+        return self.transform(field(uniform_points(field, self.points, generator))).abs().mean()
+
+
+class TotalVariation(Regularizer):
+    """Isotropic total variation (Rudin, Osher & Fatemi 1992): mean norm of the gradient, by forward differences.
+
+    Args:
+        weight: weight of the term.
+        points: number of points drawn uniformly from the unit cube per step.
+        step: the step of the differences in unit coordinates, such as the width of a pixel.
+    """
+
+    def __init__(self, weight: float, points: int = 1024, step: float = 1 / 256) -> None:
+        super().__init__(weight)
+        self.points, self.step = points, step
+
+    def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
+        x = uniform_points(field, self.points, generator)
+        here = field(x)
+        moved = [field(x + self.step * axis) for axis in torch.eye(x.shape[1], device=x.device)]
+        squares = torch.stack([((there - here) / self.step).square() for there in moved]).sum(0)
+        return (squares + 1e-12).sqrt().mean()  # the gradient of a norm is finite at 0
+
+
+def uniform_points(field: Callable[[Tensor], Tensor], count: int, generator: torch.Generator) -> Float[Tensor, "n d"]:
+    """``count`` points drawn uniformly from the unit cube, with ``field.in_features`` coordinates."""
+    dimensions: int = field.in_features  # type: ignore[attr-defined]
+    return torch.rand(count, dimensions, generator=generator, device=generator.device)

@@ -1,0 +1,27 @@
+"""Metrics that torchmetrics does not have, or not with the same accuracy.
+
+``psnr`` and ``iou`` are pure functions of pooled sums. ``PSNR`` and ``IoU`` are the corresponding
+``torchmetrics.Metric`` classes, which import torchmetrics on first use.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ffnet.metrics.functional import iou, psnr
+
+if TYPE_CHECKING:
+    from ffnet.metrics.overlap import IoU
+    from ffnet.metrics.peak import PSNR
+
+__all__ = ["PSNR", "IoU", "iou", "psnr"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "PSNR":
+        from ffnet.metrics.peak import PSNR
+
+        return PSNR
+    if name == "IoU":
+        from ffnet.metrics.overlap import IoU
+
+        return IoU
+    raise AttributeError(f"module 'ffnet.metrics' has no attribute {name!r}")

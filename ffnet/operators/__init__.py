@@ -1,0 +1,6 @@
+"""Operators: how an instrument observes a field."""
+
+from ffnet.operators.base import Operator
+from ffnet.operators.points import PointEvaluation
+
+__all__ = ["Operator", "PointEvaluation"]

@@ -1,0 +1,52 @@
+"""Renders a field over the unit square as pixels."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ffnet.budget import EVALUATIONS
+from ffnet.rendering.grid import bands, grid_coordinates
+
+# Pixels per band. Rows are evaluated in bands so that memory does not grow with the size of the image.
+BAND_POINTS = EVALUATIONS
+
+
+@torch.inference_mode()
+def render(
+    field: Callable[[Tensor], Tensor],
+    size: tuple[int, int],
+    *,
+    channels: int,
+    bits: int = 8,
+    shift: tuple[float, float] = (0.0, 0.0),
+    device: torch.device | str = "cpu",
+    progress: Callable[[Iterable[Any]], Iterable[Any]] = lambda items: items,
+) -> np.ndarray:
+    """Pixels (height, width, channels) of ``field``, clipped to [0, 1] and rounded to ``bits`` bits, 8 or 16.
+
+    The pixel in row i and column j is the field's value at its centre, ``((j + 0.5) / width, (i + 0.5) /
+    height)``, plus ``shift``.
+
+    Args:
+        field: coordinates (n, 2), x first, to values (n, channels).
+        size: (height, width) in pixels, independent of the size that was fitted.
+        channels: number of values per point.
+        bits: bits per channel of the result.
+        shift: (x, y) added to the coordinates, for fields fitted with a pixel offset other than 0.5.
+        device: the device of the field.
+        progress: wraps the iteration over bands, as ``tqdm`` does.
+    """
+    height, width = size
+    dtype = np.dtype(f"uint{bits}")
+    pixels = np.empty((height, width, channels), dtype)
+    move = torch.tensor(shift, device=device, dtype=torch.float32)
+    for rows in progress(bands(height, width, BAND_POINTS)):
+        coordinates = grid_coordinates(rows, size, device=torch.device(device)) + move
+        # A single row can be wider than a band.
+        values = torch.cat([field(piece) for piece in coordinates.split(BAND_POINTS)])
+        whole = (values.float().clamp(0, 1) * np.iinfo(dtype).max).round()
+        pixels[rows.start : rows.stop] = whole.cpu().numpy().reshape(len(rows), width, channels).astype(dtype)
+    return pixels

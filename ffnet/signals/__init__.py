@@ -1,0 +1,15 @@
+"""Signals: the values of a file or array as tensors, and a record that turns a field back into a file."""
+
+from ffnet.signals.base import Raster, Record, Surface
+from ffnet.signals.image import ImageRecord, ImageSignal
+from ffnet.signals.shape import ShapeRecord, ShapeSignal
+
+__all__ = [
+    "ImageRecord",
+    "ImageSignal",
+    "Raster",
+    "Record",
+    "ShapeRecord",
+    "ShapeSignal",
+    "Surface",
+]

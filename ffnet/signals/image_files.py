@@ -1,0 +1,198 @@
+"""Reads and writes images of any mode that Pillow opens, and converts them to arrays and back."""
+
+import io
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from ffnet.atomic import replacing
+
+# The mode in which an image is fitted. Modes that are not listed become RGB.
+_FITTED = {
+    "1": "L",
+    "L": "L",
+    "LA": "LA",
+    "RGB": "RGB",
+    "RGBA": "RGBA",
+    "CMYK": "CMYK",
+    "I;16": "I;16",
+    "I;16L": "I;16",
+    "I;16B": "I;16",
+    "I;16N": "I;16",
+}
+MAX_PIXELS = 2**28
+
+
+@contextmanager
+def _pixel_limit(max_pixels: int) -> Iterator[None]:
+    """Lets Pillow open images of up to ``max_pixels``. It warns above its limit and refuses above twice the limit."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = max(1, (max_pixels + 1) // 2)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The image at ``path``, rotated by its EXIF orientation, in a mode whose channels can be fitted.
+
+    ``info["ffnet"]`` of the result contains the ``mode`` and ``palette`` with which ``to_image`` restores the mode of
+    the file.
+
+    Raises:
+        FileNotFoundError, IsADirectoryError, PermissionError: as ``open`` does.
+        ValueError: if the file is not an image, is damaged, or has more than ``max_pixels`` pixels.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file; expected an image")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a directory; expected an image")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path}: is empty; expected an image")
+    try:
+        with _pixel_limit(max_pixels), Image.open(path) as opened:
+            opened.load()
+            image = ImageOps.exif_transpose(opened)
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path}: has more than {max_pixels} pixels; raise dataset.max_pixels to open it") from error
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{path}: is not an image that Pillow can open") from error
+    except PermissionError:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise ValueError(f"{path}: damaged image ({error})") from error
+    return fittable(image, path)
+
+
+def fittable(image: Image.Image, path: Path | str) -> Image.Image:
+    """``image`` in a mode whose channels can be fitted; see ``read_image``. Errors name ``path``."""
+    mode = image.mode
+    note: dict[str, Any]
+    if mode == "P" or mode == "PA":
+        transparent = mode == "PA" or "transparency" in image.info
+        note = {"mode": "RGBA" if transparent else "P", "palette": image.getpalette()}
+        fitted = image.convert("RGBA" if transparent else "RGB")
+    elif mode == "I":  # Pillow's older mode for 16-bit grey
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError(f"{path}: has grey values outside 0 ... 65535; convert it to 16 bit first")
+        note = {"mode": "I;16"}
+        fitted = Image.fromarray(values.astype(np.uint16))
+    elif mode == "F":
+        raise ValueError(f"{path}: holds floating-point values; convert it to 8 or 16 bit first")
+    elif mode in _FITTED:
+        note = {"mode": mode if mode == "1" else _FITTED[mode]}
+        fitted = image.convert("L") if mode == "1" else image
+    else:
+        note = {"mode": "RGB"}
+        fitted = image.convert("RGB")
+    fitted.info = {"ffnet": note}
+    return fitted
+
+
+def pair(name: str, value: Any) -> tuple[int, int]:
+    """(height, width) from ``value``, a pair or one number for a square."""
+    pair = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value, value)
+    if len(pair) != 2 or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in pair):
+        raise ValueError(f"{name}: expected [height, width] of at least 1 pixel each, got {value}")
+    return pair[0], pair[1]
+
+
+def cropped(image: Image.Image, crop: int | Sequence[int] | None) -> Image.Image:
+    """The central crop of ``image`` of size [height, width] or a square; the image itself if ``crop`` is None."""
+    if crop is None:
+        return image
+    height, width = pair("crop", crop)
+    if height > image.height or width > image.width:
+        raise ValueError(f"crop: expected at most the image's [{image.height}, {image.width}], got [{height}, {width}]")
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
+
+
+def resized(image: Image.Image, size: int | Sequence[int] | None) -> Image.Image:
+    """``image`` resized to [height, width] or a square (Lanczos); the image itself if ``size`` is None."""
+    if size is None:
+        return image
+    height, width = pair("size", size)
+    # Pillow only resizes 16-bit grey with its nearest-neighbour filter, hence the conversion to 32-bit floats.
+    if image.mode.startswith("I;16"):
+        values = Image.fromarray(to_array(image)[..., 0].astype("float32"))
+        floats = values.resize((width, height), Image.Resampling.LANCZOS)
+        return Image.fromarray(np.asarray(floats).round().clip(0, 65535).astype(np.uint16))
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def to_array(image: Image.Image) -> np.ndarray:
+    """Pixels (height, width, channels), uint8 or uint16."""
+    array = np.asarray(image)
+    if array.dtype != np.uint8:
+        array = array.astype(np.uint16)  # native byte order
+    return array if array.ndim == 3 else array[..., None]
+
+
+def to_image(pixels: np.ndarray, mode: str, palette: Sequence[int] | None = None) -> Image.Image:
+    """Pixels (height, width, channels), uint8 or uint16, as an image of the given mode."""
+    if pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    if mode == "1":
+        return Image.fromarray(pixels).point(lambda value: 255 * (value > 127)).convert("1", dither=Image.Dither.NONE)
+    if mode == "P":
+        reference = Image.new("P", (1, 1))
+        reference.putpalette(palette or [])
+        return Image.fromarray(pixels).quantize(palette=reference, dither=Image.Dither.NONE)
+    return Image.fromarray(pixels, mode="CMYK") if mode == "CMYK" else Image.fromarray(pixels)
+
+
+def natural_suffix(mode: str) -> str:
+    """The suffix of a lossless format that supports the mode."""
+    return ".tif" if mode == "CMYK" else ".png"
+
+
+def check_writable(path: Path, probe: Image.Image) -> None:
+    """Checks whether an image like ``probe`` can be written to ``path``, before a larger one is computed.
+
+    Raises:
+        ValueError: if the format of the suffix does not support the mode of the image.
+        OSError: if the directory is missing or not writable.
+    """
+    Image.init()
+    kind = Image.EXTENSION.get(path.suffix.lower())
+    if kind is None or kind not in Image.SAVE:
+        raise ValueError(f"output: expected an image's name, such as image.png, got {path.name!r}")
+    if path.is_dir() or not path.parent.is_dir():
+        raise FileNotFoundError(f"output: {path.parent} is not a directory in which to write {path.name}")
+    try:
+        probe.save(io.BytesIO(), format=kind)
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(f"output: {kind} cannot hold an image of mode {probe.mode}; try .png") from error
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
+
+
+def save_image(image: Image.Image, path: Path) -> None:
+    """Writes ``image`` in the format of the suffix, atomically."""
+    with replacing(path) as temporary:
+        image.save(temporary)
+
+
+def display(values: Float[Tensor, "h w c"], mode: str) -> Float[Tensor, "h w 3"]:
+    """Values in [0, 1] of an image of a mode as RGB on white, for viewing."""
+    values = values.clamp(0, 1)
+    colour = values[..., :1].expand(*values.shape[:2], 3) if values.shape[-1] < 3 else values[..., :3]
+    if mode == "CMYK":
+        return (1 - colour) * (1 - values[..., 3:])
+    if mode in ("LA", "RGBA"):
+        alpha = values[..., -1:]
+        return colour * alpha + (1 - alpha)
+    return colour

@@ -1,0 +1,49 @@
+"""Images in memory: Pillow images, NumPy arrays, tensors."""
+
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from ffnet.signals.image_files import fittable
+
+
+def is_path(image: Any) -> bool:
+    return isinstance(image, str | PathLike)
+
+
+def image_of(image: Any) -> Image.Image | np.ndarray:
+    """A Pillow image in a mode whose channels can be fitted, or floating-point values (height, width, channels).
+
+    Raises:
+        ValueError: if ``image`` is neither an image nor an array of one.
+    """
+    if isinstance(image, Image.Image):
+        return fittable(ImageOps.exif_transpose(image).copy(), "image")
+    if isinstance(image, Tensor):
+        image = (image.float() if image.is_floating_point() else image).detach().cpu().numpy()  # NumPy has no bfloat16
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f"image: expected a path, a Pillow image, an array or a tensor, got {type(image).__name__}")
+    pixels = image[..., None] if image.ndim == 2 else image
+    if pixels.ndim != 3 or not 1 <= pixels.shape[-1] <= 4 or 0 in pixels.shape:
+        raise ValueError(f"image: expected shape (height, width) or (height, width, 1 to 4), got {image.shape}")
+    if pixels.dtype == np.uint8 or (pixels.dtype == np.uint16 and pixels.shape[-1] == 1):
+        return fittable(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), "image")
+    if pixels.dtype == np.uint16:
+        return pixels / np.float32(65535)
+    if not np.issubdtype(pixels.dtype, np.floating):
+        raise ValueError(f"image: expected uint8, uint16 or floating-point values in [0, 1], got {pixels.dtype}")
+    return pixels
+
+
+def unit_pixels(pixels: np.ndarray) -> np.ndarray:
+    """Floating-point ``pixels`` as float32.
+
+    Raises:
+        ValueError: if they are not all in [0, 1].
+    """
+    if not (pixels.min() >= 0 and pixels.max() <= 1):  # NaN fails both
+        raise ValueError(f"image: expected values in [0, 1], got {pixels.min()} to {pixels.max()}")
+    return np.ascontiguousarray(pixels, dtype=np.float32)

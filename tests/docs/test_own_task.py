@@ -1,0 +1,109 @@
+"""docs/own_task.md: its code, its settings and its commands, as they stand there."""
+
+import json
+import re
+import shlex
+import wave
+
+import numpy as np
+import pytest
+import torch
+
+import ffnet
+from tests.docs.gallery import DOCS
+
+PAGE = (DOCS / "own_task.md").read_text()
+# What makes the page's fits short.
+SHORT = (
+    "trainer.max_steps=20",
+    "trainer.accelerator=cpu",
+    "model.hidden_features=16",
+    "model.hidden_layers=1",
+    "schedule=constant",
+    "dataset.batch_size=64",
+    "precision=32-true",
+)
+TRUST = "trust=[sound.SoundDataset,sound.Sound]"
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.S)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """What a reader of the page has in a folder, and a tone of half a second."""
+    (tmp_path / "conf" / "dataset").mkdir(parents=True)
+    (tmp_path / "conf" / "dataset" / "sound.yaml").write_text(blocks("yaml")[0])
+    (tmp_path / "sound.py").write_text("\n\n".join(blocks("python")))
+    tone = 0.5 * np.sin(2 * np.pi * 12 * (np.arange(500) + 0.5) / 500)
+    with wave.open(str(tmp_path / "tone.wav"), "wb") as file:
+        file.setparams((1, 2, 1000, 500, "NONE", ""))
+        file.writeframes((tone * 32767).astype("<i2").tobytes())
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    return tmp_path
+
+
+def metrics(run):
+    return json.loads((run / "metrics.json").read_text())
+
+
+def weights(run):
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def test_the_code_is_at_most_60_lines_and_one_yaml():
+    assert len(blocks("yaml")) == 1
+    assert len("\n\n".join(blocks("python")).splitlines()) <= 60
+
+
+def test_the_commands_do_what_the_page_says(command, folder):
+    fit, evaluate, resume, sweep, table, two = map(shlex.split, blocks("sh")[0].splitlines())
+
+    def run(line, *more):
+        assert line[0] == "ffnet"
+        code, out, err = command(*line[1:], *more)
+        assert (code, err) == (0, ""), (out, err)
+        return out
+
+    run(fit, *SHORT)
+    found = metrics(folder / "run")
+    assert found["higher_is_better"] == {"snr": True}
+    with wave.open(str(folder / "run" / "reconstruction.wav")) as file:
+        assert (file.getnframes(), file.getframerate()) == (500, 1000)
+        heard = np.frombuffer(file.readframes(500), "<i2") / 32768
+    with wave.open(str(folder / "tone.wav")) as file:
+        tone = np.frombuffer(file.readframes(500), "<i2") / 32768
+    snr = 10 * np.log10((tone**2).sum() / ((heard - tone) ** 2).sum())
+    assert snr == pytest.approx(found["snr"], abs=0.05)  # 16 bits
+    assert json.loads(run(evaluate)) == {"snr": pytest.approx(found["snr"], abs=1e-9)}
+
+    run(resume, "trainer.max_steps=30")  # the last one counts
+    whole = [line for line in SHORT if "max_steps" not in line] + ["trainer.max_steps=30"]
+    run([*fit[:-1], "hydra.run.dir=whole"], *whole)
+    one, other = weights(folder / "run"), weights(folder / "whole")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert metrics(folder / "run")["snr"] == metrics(folder / "whole")["snr"]
+
+    run(sweep, *SHORT)
+    rows = [line for line in run(table).splitlines() if line.startswith(("| gaussian", "| positional"))]
+    assert len(rows) == 2
+
+    run(two, "encoder.sigma=50", *whole)
+    found = metrics(folder / "two")
+    assert found["world_size"] == 2
+    # What two processes have found is what one finds with the same weights, and nearly what one trains.
+    assert json.loads(run([*evaluate[:2], "checkpoint=two", TRUST])) == {"snr": pytest.approx(found["snr"], abs=1e-6)}
+    assert found["snr"] == pytest.approx(metrics(folder / "whole")["snr"], abs=1e-3)
+
+    code, _, err = command("render", "checkpoint=run", TRUST)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "expected the fit of an image, got that of a signal" in err
+
+
+def test_it_fits_in_python(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    run = ffnet.fit("tone.wav", dataset="sound", config_dir="conf", overrides=SHORT, progress=False)
+    assert run.scores.keys() == {"snr"}
+    assert run.reconstruction().shape == (500, 1)
