@@ -1,12 +1,14 @@
 """Datasets: each combines the signal, operator, sampler and metrics of one task."""
 
 from ffnet.datasets.base import Batch, Dataset, Evaluation, Held, Source, Stream
+from ffnet.datasets.ct import CTDataset
 from ffnet.datasets.image import ImageDataset
 from ffnet.datasets.occupancy import OccupancyDataset
 from ffnet.datasets.tensors import TensorSource
 
 __all__ = [
     "Batch",
+    "CTDataset",
     "Dataset",
     "Evaluation",
     "Held",
