@@ -3,6 +3,7 @@
 from ffnet.datasets.base import Batch, Dataset, Evaluation, Held, Source, Stream
 from ffnet.datasets.ct import CTDataset
 from ffnet.datasets.image import ImageDataset
+from ffnet.datasets.nerf import NerfDataset
 from ffnet.datasets.occupancy import OccupancyDataset
 from ffnet.datasets.tensors import TensorSource
 
@@ -13,6 +14,7 @@ __all__ = [
     "Evaluation",
     "Held",
     "ImageDataset",
+    "NerfDataset",
     "OccupancyDataset",
     "Source",
     "Stream",

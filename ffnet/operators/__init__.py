@@ -3,5 +3,6 @@
 from ffnet.operators.base import Operator
 from ffnet.operators.line_integrals import ParallelBeam
 from ffnet.operators.points import PointEvaluation
+from ffnet.operators.volume_rendering import Opacity, VolumeRendering
 
-__all__ = ["Operator", "ParallelBeam", "PointEvaluation"]
+__all__ = ["Opacity", "Operator", "ParallelBeam", "PointEvaluation", "VolumeRendering"]

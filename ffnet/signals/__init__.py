@@ -2,14 +2,17 @@
 
 from ffnet.signals.base import Raster, Record, Surface
 from ffnet.signals.image import ImageRecord, ImageSignal
+from ffnet.signals.posed_views import PosedViews, ViewsRecord
 from ffnet.signals.shape import ShapeRecord, ShapeSignal
 
 __all__ = [
     "ImageRecord",
     "ImageSignal",
+    "PosedViews",
     "Raster",
     "Record",
     "ShapeRecord",
     "ShapeSignal",
     "Surface",
+    "ViewsRecord",
 ]
