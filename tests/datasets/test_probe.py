@@ -20,7 +20,7 @@ def test_a_seed_draws_the_same_points_of_the_asked_number(make):
     assert not torch.equal(one.queries, other.queries)
 
 
-def test_points_of_a_image_are_distinct_and_spread():
+def test_points_of_an_image_are_distinct_and_spread():
     dataset = ImageDataset(size=[64, 64])
     x = dataset.probe(64).queries
     assert len(x.unique(dim=0)) == 64
