@@ -50,12 +50,11 @@ class Run:
 
     def save(self, path: str | PathLike[str]) -> Path:
         """Writes a checkpoint for ``ffnet.load`` and the commands ``render``, ``evaluate`` and ``export``."""
-        path = Path(path)
         from ffnet.cli.assemble import quiet_libraries
 
         with quiet_libraries():
-            self._trainer.save_checkpoint(path)
-        return path
+            self._trainer.save_checkpoint(Path(path))
+        return Path(path)
 
     @property
     def scores(self) -> dict[str, float]:
@@ -123,6 +122,8 @@ def fit(
         OSError: if a file cannot be read or written.
         FloatingPointError: if the fit diverges.
     """
+    from omegaconf import OmegaConf
+
     from ffnet.cli.app import BadInput, reading_input
     from ffnet.cli.assemble import assemble, instantiated, quiet_libraries
     from ffnet.cli.compose import compose_config
@@ -130,51 +131,58 @@ def fit(
     from ffnet.runs import settings as plain_overrides
 
     started = time.perf_counter()
-    held = signal is not None and not isinstance(signal, str | PathLike)
-    lines = _overrides(settings)
-    if held and hasattr(signal, "faces") and not any(line.startswith("dataset=") for line in lines):
-        lines.insert(0, "dataset=occupancy")
-    if signal is not None and not held:
-        lines.append(_line("dataset.path", str(signal)))
-    lines += [_line("run_dir", str(directory) if directory is not None else "."), *overrides]
-    if not progress:
-        lines.append("~callbacks.progress")
-    if directory is None:
-        lines += ["logger=none", "~callbacks.checkpoints"]
+    held = None if signal is None or isinstance(signal, str | PathLike) else signal
+    place = None if directory is None else Path(directory)
+    lines = [*_overrides(settings, signal, place, progress), *overrides]
     with _nothing_left_behind(), quiet_libraries():
-        from omegaconf import OmegaConf
+        from ffnet.training import History
 
-        from ffnet.training import History, Interrupted, NonFiniteLoss
-
+        history = History()
         try:
             with reading_input():
                 config = compose_config("fit", lines, [] if config_dir is None else [str(config_dir)])
                 plain: Any = OmegaConf.to_container(config, resolve=True)
-                history = History()
-                where = Path(directory) if directory is not None else Path()
-                module, trainer = assemble(
-                    plain, instantiated, where, plain_overrides(lines), signal if held else None, [history]
-                )
+                own = plain_overrides(lines)
+                module, trainer = assemble(plain, instantiated, place or Path(), own, held, [history])
         except BadInput as error:
             raise ValueError(str(error)) from error.__cause__
-        if trainer.num_devices * trainer.num_nodes > 1:
-            raise ValueError("trainer.devices: ffnet.fit uses one device; `ffnet fit` on the command line uses several")
-        try:
-            trainer.fit(module)
-        except NonFiniteLoss as error:
-            raise FloatingPointError(f"{error}; try a lower learning rate, optimizer={{'lr': ...}}") from error
-        except Interrupted as stop:  # and saved
-            raise KeyboardInterrupt from stop
-        found = results(
-            module, trainer, Path(directory) if directory is not None else None, time.perf_counter() - started
-        )
-        if directory is not None:
-            write_results(found, Path(directory))
+        _train(module, trainer)
+        found = results(module, trainer, place, time.perf_counter() - started)
+        if place is not None:
+            write_results(found, place)
     module.to("cpu")
     return Run(module, trainer, found.metrics, history.rows)
 
 
-def _overrides(settings: Mapping[str, Any]) -> list[str]:
+def _train(module: "Fitting", trainer: "Trainer") -> None:
+    from ffnet.training import Interrupted, NonFiniteLoss
+
+    if trainer.num_devices * trainer.num_nodes > 1:
+        raise ValueError("trainer.devices: ffnet.fit uses one device; `ffnet fit` on the command line uses several")
+    try:
+        trainer.fit(module)
+    except NonFiniteLoss as error:
+        raise FloatingPointError(f"{error}; try a lower learning rate, optimizer={{'lr': ...}}") from error
+    except Interrupted as stop:  # and saved
+        raise KeyboardInterrupt from stop
+
+
+def _overrides(settings: Mapping[str, Any], signal: Any, place: Path | None, progress: bool) -> list[str]:
+    """The arguments of ``fit`` as overrides."""
+    lines = _keywords(settings)
+    if signal is not None and isinstance(signal, str | PathLike):
+        lines.append(_line("dataset.path", str(signal)))
+    elif hasattr(signal, "faces") and not any(line.startswith("dataset=") for line in lines):
+        lines.insert(0, "dataset=occupancy")
+    lines.append(_line("run_dir", str(place or ".")))
+    if not progress:
+        lines.append("~callbacks.progress")
+    if place is None:
+        lines += ["logger=none", "~callbacks.checkpoints"]
+    return lines
+
+
+def _keywords(settings: Mapping[str, Any]) -> list[str]:
     """Keyword arguments as overrides: first the options of groups, then the settings in them."""
     options, values = [], []
     for name, value in settings.items():
@@ -198,19 +206,19 @@ def _flat(key: str, value: Any) -> Iterator[str]:
 
 def _line(key: str, value: Any) -> str:
     """``key=value`` in Hydra's grammar: like JSON, except that only quotes are escaped in strings."""
+    added = "++" if key.startswith(tuple(f"{name}." for name in OPEN)) else ""
+    return f"{added}{key}={_text(value)}"
+
+
+def _text(value: Any) -> str:
     from ffnet.cli.overrides import quoted
 
-    added = "++" if key.startswith(tuple(f"{name}." for name in OPEN)) else ""
-    return f"{added}{key}={_text(value, quoted)}"
-
-
-def _text(value: Any, quoted: Any) -> str:
     if isinstance(value, str | PathLike):
         return quoted(str(value))
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_text(item, quoted)}" for key, item in value.items()) + "}"
+        return "{" + ",".join(f"{key}:{_text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, Sequence):
-        return "[" + ",".join(_text(item, quoted) for item in value) + "]"
+        return "[" + ",".join(_text(item) for item in value) + "]"
     return json.dumps(value)
 
 

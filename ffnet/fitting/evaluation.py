@@ -48,21 +48,21 @@ def _scores(
         # A single process may score while others wait; whole images are pooled before their metrics are updated.
         metric.sync_on_compute = processes.count > 1 and name in evaluation.metrics
     whole: list[Tensor] = []
+    if evaluation.image_metrics:
+        columns = source.batch(torch.zeros(1, dtype=torch.int64, device=device)).targets.shape[1]
+        whole = [torch.zeros(source.size, columns, device=device) for _ in range(2)]
     step = chunk(operator.points_per_query, points)
     for number, start in enumerate(range(0, source.size, step)):
+        if number % processes.count != processes.rank:
+            continue
         stop = min(start + step, source.size)
-        if number % processes.count == processes.rank:
-            batch = source.batch(torch.arange(start, stop, device=device))
-            prediction = observed_type(operator(field, batch.queries))
-            for metric in evaluation.metrics.values():
-                metric.update(prediction, batch.targets)
-        if evaluation.image_metrics:
-            if not whole:
-                columns = source.batch(torch.zeros(1, dtype=torch.int64, device=device)).targets.shape[1]
-                whole = [torch.zeros(source.size, columns, device=device) for _ in range(2)]
-            if number % processes.count == processes.rank:
-                whole[0][start:stop], whole[1][start:stop] = prediction, batch.targets
-    if evaluation.image_metrics:
+        batch = source.batch(torch.arange(start, stop, device=device))
+        prediction = observed_type(operator(field, batch.queries))
+        for metric in evaluation.metrics.values():
+            metric.update(prediction, batch.targets)
+        if whole:
+            whole[0][start:stop], whole[1][start:stop] = prediction, batch.targets
+    if whole:
         assert evaluation.layout is not None
         images = [processes.pooled(part).view(1, *evaluation.layout, -1).movedim(-1, 1) for part in whole]
         for metric in evaluation.image_metrics.values():

@@ -144,16 +144,19 @@ class Stepper:
         """Every process computes the regularizers of the whole batch, so each is divided by the number of processes."""
         source = self.dataset.source
         if isinstance(source, Source):
-            every = torch.arange(source.size, device=self.generator.device) if batch.index is None else batch.index
-            batch = source.batch(every)._replace(weights=batch.weights, index=every)
+            index = self._indices(source, batch)
+            batch = source.batch(index)._replace(weights=batch.weights, index=index)
         value = self.objective.regularization(self.field, batch, self.generator) / self.processes.count
         self.backward(value)
         return value.detach()
 
+    def _indices(self, source: Source, batch: Batch) -> Tensor:
+        return torch.arange(source.size, device=self.generator.device) if batch.index is None else batch.index
+
     def _tell_sampler(self, batch: Batch, observed: list[Observed]) -> None:
         source = self.dataset.source
         assert isinstance(source, Source)
-        index = torch.arange(source.size, device=self.generator.device) if batch.index is None else batch.index
+        index = self._indices(source, batch)
         per_row = 1 if self.cache is None else self.cache.points_per_row
         assert per_row == 1, "an adaptive sampler draws queries one by one"
         errors = torch.zeros(len(index), device=index.device)
