@@ -41,6 +41,7 @@ from ffnet.cli.assemble import assemble, instantiated
 from ffnet.cli.compose import compose_config
 from ffnet.fitting import automatic_precision
 from ffnet.memory import keep_freed_memory
+from ffnet.resources import resource
 from ffnet.training import KnowsSpans
 
 SIZES = (512, 256, 256, 256, 3)

@@ -4,6 +4,7 @@ The fuzz, attack and kill harnesses start thousands of commands. A fork runs the
 folder, session and memory limit of its own.
 """
 
+import importlib
 import os
 import resource
 import signal
@@ -39,22 +40,27 @@ class Outcome:
     peak_bytes: int
 
 
+PRELOADED = (
+    "ffnet.cli.fit",
+    "ffnet.datasets",
+    "ffnet.training",
+    "lightning.pytorch",
+    "tensorboard.backend.event_processing.event_file_loader",
+    "torch.utils.tensorboard",
+    "torchmetrics.image",
+    "trimesh",
+)
+
+
 def preload() -> None:
     """Imports what commands import, and keeps torch from starting threads, which a fork would not have."""
-    import hydra.core.plugins
-    import lightning.pytorch
-    import tensorboard.backend.event_processing.event_file_loader
     import torch
-    import torch.utils.tensorboard
-    import torchmetrics.image
-    import trimesh  # noqa: F401
+    from hydra.core.plugins import Plugins
 
-    import ffnet.cli.fit
-    import ffnet.datasets
-    import ffnet.training  # noqa: F401
-
+    for name in PRELOADED:
+        importlib.import_module(name)
     torch.set_num_threads(1)
-    hydra.core.plugins.Plugins.instance()
+    Plugins.instance()
 
 
 class Child:
