@@ -5,22 +5,19 @@ schema defines. In ``state_dict``, the field's weights begin with ``field.``, th
 ``dataset.``.
 """
 
-import pickle
-import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from dataclasses import field as member
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from ffnet.checkpoint.archive import read_contents
 from ffnet.checkpoint.format1 import upgraded
+from ffnet.checkpoint.plain import check_plain, check_type, is_dense
 
 FORMAT = 2
-_NOT_ALLOWED = "Weights only load failed"
 
 
 @dataclass(frozen=True)
@@ -60,20 +57,28 @@ class Checkpoint:
         """From Lightning's ``contents``; errors name ``source``.
 
         Raises:
-            ValueError: if it is not a checkpoint of ffnet, or has a later format.
+            ValueError: if it is not a checkpoint of ffnet, has a later format, or a part is not what it should be.
         """
         entry = contents.get("ffnet")
         if not isinstance(entry, dict):
             raise ValueError(f"{source}: is not a checkpoint of ffnet")
-        if entry.get("format") not in (1, FORMAT):
-            raise ValueError(f"{source}: has format {entry.get('format')!r}; this ffnet reads formats 1 and {FORMAT}")
-        if entry["format"] == 1:
+        found = entry.get("format")
+        if type(found) is not int or found not in (1, FORMAT):
+            raise ValueError(f"{source}: has format {found!r}; this ffnet reads formats 1 and {FORMAT}")
+        check_plain(entry, f"{source}: damaged checkpoint, ffnet", tensors=True)
+        if found == 1:
             entry = {"format": 1, **upgraded(entry, source)}
-        known = {own.name for own in fields(cls)} - {"state"}
         missing = sorted({"field", "settings"} - set(entry))
-        if missing or not isinstance(contents.get("state_dict"), dict):
+        if missing or "state_dict" not in contents:
             raise ValueError(f"{source}: damaged checkpoint, lacks {', '.join(missing) or 'state_dict'}")
-        return cls(**{name: entry[name] for name in known & set(entry)}, state=contents["state_dict"])
+        held = {name: entry[name] for name in _TYPES.keys() & set(entry)} | {"state": contents["state_dict"]}
+        for name, value in held.items():
+            check_type(value, _TYPES[name], f"{source}: damaged checkpoint, {name}")
+        for name in ("field", "signal", "settings", "overrides"):
+            check_plain(held.get(name), f"{source}: damaged checkpoint, {name}")
+        if not all(isinstance(name, str) and is_dense(value) for name, value in held["state"].items()):
+            raise ValueError(f"{source}: damaged checkpoint, state_dict: expected dense tensors by name")
+        return cls(**held)
 
     @classmethod
     def read(cls, path: str | Path, map_location: Any = "cpu") -> "Checkpoint":
@@ -109,25 +114,14 @@ def find(run: str | Path) -> Path:
     return path
 
 
-def read_contents(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """The contents of a checkpoint file, including Lightning's entries; tensors and plain values only.
-
-    Raises:
-        OSError: if the file cannot be read.
-        ValueError: if it is damaged or contains anything but tensors and plain values.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the file is about to be refused
-            contents = torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        if _NOT_ALLOWED in str(error):
-            raise ValueError(
-                f"{path}: refused, since it holds more than tensors and plain values, or is no checkpoint"
-            ) from error
-        raise ValueError(f"{path}: damaged checkpoint ({error})") from error
-    except (RuntimeError, EOFError, zipfile.BadZipFile, ValueError, KeyError, AttributeError, IndexError) as error:
-        raise ValueError(f"{path}: damaged, or no checkpoint") from error
-    if not isinstance(contents, dict):
-        raise ValueError(f"{path}: is not a checkpoint of ffnet")
-    return contents
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "format": int,
+    "field": dict,
+    "signal": (dict, type(None)),
+    "settings": dict,
+    "overrides": dict,
+    "seconds": (float, int),
+    "generator": (Tensor, type(None)),
+    "sampler": dict,
+    "state": dict,
+}

@@ -37,7 +37,8 @@ class ConfigDirs(SearchPathPlugin):
 
 def config_dirs(runtime: Any) -> list[str]:
     """The directories of ``--config-dir`` in the record ``hydra.runtime`` of a run or sweep."""
-    return [source.path for source in runtime.get("config_sources", []) if source.provider == PROVIDER]
+    sources = runtime.get("config_sources") or []
+    return [str(source["path"]) for source in sources if source["provider"] == PROVIDER]
 
 
 def compose_config(command: str, overrides: Iterable[str] = (), config_dirs: Sequence[str | Path] = ()) -> DictConfig:

@@ -1,5 +1,6 @@
 """``ffnet evaluate``: scores a checkpoint."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,3 +31,5 @@ def evaluate_(config: DictConfig) -> None:
             )
         dataset.check(field)
     print(strict_json(evaluate(field, dataset), indent=2))
+    if dataset.path is not None and "path" not in changes:  # a checkpoint may name any file
+        print(f"read    {dataset.path}", file=sys.stderr)

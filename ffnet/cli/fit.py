@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig, OmegaConf
 
 from ffnet.cli.app import Stopped, reading_input, run
+from ffnet.cli.errors import BadInput, explain
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
@@ -83,6 +84,10 @@ def fit_here(config: DictConfig, overrides: list[str], directory: Path) -> None:
             raise FloatingPointError(
                 f"{error}; try a lower optimizer.lr. The last good checkpoint is in {directory / 'checkpoints'}"
             ) from error
+        except Exception as error:
+            if checkpoint is None or module.begun:
+                raise
+            raise BadInput(f"{checkpoint}: its state does not fit this run ({explain(error)})") from error
         if rank() == 0:
             finish(module, trainer, directory, time.perf_counter() - started)
     return None

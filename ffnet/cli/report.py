@@ -53,7 +53,10 @@ def _target(found: "Run", trust: Sequence[str], kept: "dict[str, Image.Image | N
         saved = Checkpoint.read(path)
         key = json.dumps(saved.settings.get("dataset"), sort_keys=True, default=str)
         if key not in kept:
-            kept[key] = stored_dataset(saved, str(path), trust, {}).image()
+            dataset = stored_dataset(saved, str(path), trust, {})
+            kept[key] = dataset.image()
+            if dataset.path is not None:  # a checkpoint may name any file
+                log.info("read    %s", dataset.path)
         return kept[key]
     except (OSError, ValueError, TypeError) as error:
         log.warning("%s: is shown without what it was fitted to: %s", found.folder, error)

@@ -1,17 +1,20 @@
 """Resumes runs and sweeps. The rules are defined here only.
 
 ``ffnet fit resume=RUN`` continues a run in its run directory after the step of ``checkpoints/last.ckpt``. The settings
-are those of the checkpoint; devices and loggers are those of the command. Settings of the execution may change:
-``trainer.*`` (more steps, another device), ``engine.*``, ``callbacks.*``, ``logger.*``, ``trust`` and Hydra's. Other
-overrides are refused, as are classes in the checkpoint that are neither ffnet's nor in ``trust``.
+that define the fit are those of the checkpoint, as plain data and known classes; where to write, devices and loggers
+are those of the command. Settings of the execution may change: ``trainer.*`` (more steps, another device),
+``engine.*``, ``callbacks.*``, ``logger.*``, ``trust`` and Hydra's. Other overrides are refused, as are classes in the
+checkpoint that are neither ffnet's nor in ``trust``.
 
-``ffnet fit resume=SWEEP`` resumes a sweep. Its overrides and ``--config-dir`` are read from its record, so that runs
-keep their numbers; the same overrides may be repeated, others only if they may change. Complete runs are skipped unless
-they failed or ``max_steps`` was raised; runs with a checkpoint continue; the others start. ``ffnet fit -m ...
-resume=true hydra.sweep.dir=SWEEP`` does the same and can also start the sweep.
+``ffnet fit resume=SWEEP`` resumes a sweep. Its overrides are read from its record, so that runs keep their numbers. A
+record is a file and may not say everything: overrides that name classes or decide what is written and started, and
+``--config-dir``, must be repeated, see ``ffnet.cli.replay``. The same overrides may be repeated, others only if they
+may change. Complete runs are skipped unless they failed or ``max_steps`` was raised; runs with a checkpoint continue;
+the others start. ``ffnet fit -m ... resume=true hydra.sweep.dir=SWEEP`` does the same and can also start the sweep.
 """
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ffnet.cli.flags import Request
 from ffnet.cli.overrides import parsed, quoted, unparsed
+from ffnet.cli.replay import replayed
 from ffnet.cli.sweep import recorded
 
 # Settings below these keys, and these settings, do not affect what has been fitted so far.
@@ -28,6 +32,7 @@ CHANGEABLE_BELOW = ("trainer", "engine", "callbacks", "logger")
 CHANGEABLE = ("resume", "trust", "run_dir")
 # The settings of the trainer that affect the result.
 FROM_CHECKPOINT = ("max_steps", "precision")
+PRECISIONS = ("auto", "64-true", "32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed", "64", "32", "16", "bf16")
 
 
 def changeable(override: Override) -> bool:
@@ -57,18 +62,28 @@ def resuming(request: Request) -> Request:
         # As text: `resume=0` in a sweep's directory is the run 0.
         request.overrides = [*unparsed(rest), f"resume={quoted(str(folder))}"]
         if folder.is_dir():  # else the task says what is wrong
+            refuse_links(folder)
             request.overrides += [f"hydra.run.dir={quoted(str(folder))}", "hydra.output_subdir=null"]
         return request
-    own = unparsed(override for override in rest if not changeable(override))
-    theirs = unparsed(override for override in parsed(sweep.overrides) if not changeable(override))
-    if own and set(own) != set(theirs):
+    refuse_links(folder)
+    theirs = parsed(sweep.overrides)
+    if not {str(override.input_line) for override in rest if not changeable(override)} <= set(sweep.overrides):
         raise ValueError(f"resume: {folder} holds another sweep, {' '.join(sweep.overrides)}")
-    known = {override for override in sweep.overrides if override.startswith("+")}  # what is added is added once
-    changes = [override for override in unparsed(filter(changeable, rest)) if override not in known]
-    place = f"hydra.sweep.dir={quoted(str(folder))}"
-    request.multirun, request.config_dir = True, request.config_dir or sweep.config_dirs
-    request.overrides = [*sweep.overrides, *changes, "resume=true", place]
+    if sweep.config_dirs and not request.config_dir:
+        again = " ".join(f"--config-dir {place}" for place in sweep.config_dirs)
+        raise ValueError(f"resume: {folder} was started with {again}; repeat it, if it is yours")
+    request.multirun = True
+    request.overrides = [*replayed(theirs, rest, folder), "resume=true", f"hydra.sweep.dir={quoted(str(folder))}"]
     return request
+
+
+def refuse_links(folder: Path) -> None:
+    """Raises ValueError if ``folder``, in which a run goes on, has a symbolic link in it: writing there would write
+    elsewhere."""
+    for place, directories, files in os.walk(folder):
+        for name in (*directories, *files):
+            if (path := Path(place, name)).is_symlink():
+                raise ValueError(f"resume: {path} is a symbolic link; expected a directory without any")
 
 
 def _sweep_directory(request: Request, overrides: list[Override]) -> Path:
@@ -126,7 +141,7 @@ def resumed(config: DictConfig, overrides: list[str]) -> "Resumed":
 
     from ffnet import runs
     from ffnet.checkpoint import FORMAT, Checkpoint, build, find, refuse_unknown, targets
-    from ffnet.cli.trust import known_targets, trusted_classes
+    from ffnet.cli.trust import known_parts, trusted_classes
 
     directory = Path(config.resume)
     if not directory.is_dir():
@@ -135,24 +150,46 @@ def resumed(config: DictConfig, overrides: list[str]) -> "Resumed":
     saved = Checkpoint.read(path)
     if saved.format != FORMAT:
         raise ValueError(f"{path}: has format {saved.format}, which can be rendered and evaluated, but not resumed")
-    known = known_targets(trusted_classes(config.trust))
-    refuse_unknown(saved.settings, known, str(path))
-    refuse_unknown(saved.field, known, str(path))
+    parts = known_parts(trusted_classes(config.trust))
+    stored = {**saved.settings, "model": saved.field, "regularizers": saved.settings.get("regularizers") or {}}
+    for part, known in parts.items():
+        if part not in stored:
+            raise ValueError(f"{path}: damaged checkpoint, lacks {part}")
+        refuse_unknown(stored[part], known, str(path))
     asked: Any = OmegaConf.to_container(config, resolve=True)
-    settings = {**saved.settings, "model": saved.field, "logger": asked["logger"]}
-    stored = settings.get("trainer") or {}
-    settings["trainer"] = asked["trainer"] | {name: stored[name] for name in FROM_CHECKPOINT if name in stored}
+    settings = asked | {name: stored[name] for name in (*parts, "seed") if name in stored}
+    settings["trainer"] = asked["trainer"] | _of_the_fit(stored.get("trainer"), str(path))
     given = [asked["logger"], asked["trainer"]]
-    for override in parsed(overrides):
+    changes = parsed(overrides)
+    for override in changes:
         if not changeable(override):
             may = ", ".join(f"{group}.*" for group in CHANGEABLE_BELOW)
             raise ValueError(f"{override.input_line}: a resumed run keeps its settings; only {may} can change")
         group, *below = override.key_or_group.split(".")
         if group in CHANGEABLE_BELOW:
             given.append(_changed(settings, asked, [group, *below]))
+    mode = settings["engine"].get("compile")
+    if mode and "engine.compile" not in (override.key_or_group for override in changes):
+        raise ValueError(
+            f"{path}: was compiled, which starts a compiler; say engine.compile={mode} or engine.compile=null"
+        )
+    known = {name: cls for part in parts.values() for name, cls in part.items()}
     known |= {name: get_object(name) for name in targets(given)}  # the user's own command names them
     own = saved.overrides | runs.settings(overrides)
     return Resumed(path.absolute(), settings, own, lambda spec: build(spec, known))
+
+
+def _of_the_fit(trainer: Any, source: str) -> dict[str, Any]:
+    """The settings of a stored trainer that affect the result.
+
+    Raises:
+        ValueError: if one is missing, or the precision is none of Lightning's.
+    """
+    if not isinstance(trainer, dict) or any(name not in trainer for name in FROM_CHECKPOINT):
+        raise ValueError(f"{source}: damaged checkpoint, lacks {' or '.join(f'trainer.{n}' for n in FROM_CHECKPOINT)}")
+    if str(trainer["precision"]) not in PRECISIONS:
+        raise ValueError(f"{source}: expected a precision of {', '.join(PRECISIONS)}, got {trainer['precision']!r}")
+    return {name: trainer[name] for name in FROM_CHECKPOINT}
 
 
 class Resumed(NamedTuple):

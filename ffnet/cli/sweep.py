@@ -1,14 +1,15 @@
 """Sweeps: the record in their directory, and the summary at their end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+from hydra.core.override_parser.types import Glob
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+from omegaconf import DictConfig
 
 from ffnet.cli.compose import composing, config_dirs
 from ffnet.cli.overrides import combinations, parsed, unparsed
@@ -39,19 +40,27 @@ def recorded(folder: Path) -> Sweep | None:
     if not record.is_file():
         return None
     try:
-        kept = OmegaConf.load(record).hydra
-        # As they were given: one may be logger.csv.save_dir=${run_dir}.
-        given: Any = OmegaConf.to_container(kept.overrides.task, resolve=False)
-        overrides = [override for override in parsed(given) if override.key_or_group != "resume"]
-        lists = str(kept.sweeper._target_).endswith("BasicSweeper")
-        params = [f"{key}={value}" for key, value in (kept.sweeper.get("params") or {}).items()] if lists else None
-        return Sweep(unparsed(overrides), config_dirs(kept.get("runtime", {})), params)
-    except (YAMLError, OmegaConfBaseException, HydraException, ValueError, AttributeError, TypeError) as error:
+        kept = yaml.safe_load(record.read_text(encoding="utf-8"))["hydra"]  # as given: nothing in it is resolved
+        overrides = [
+            override for override in parsed(_texts(kept["overrides"]["task"])) if override.key_or_group != "resume"
+        ]
+        lists = str(kept["sweeper"]["_target_"]).endswith("BasicSweeper")
+        added = kept["sweeper"].get("params") or {}
+        params = _texts([f"{key}={value}" for key, value in added.items()]) if lists else None
+        return Sweep(unparsed(overrides), config_dirs(kept.get("runtime") or {}), params)
+    except (yaml.YAMLError, HydraException, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise ValueError(f"{record}: damaged record of a sweep") from error
 
 
-def jobs(folder: Path) -> list[list[str]]:
-    """The overrides of each job of the sweep in ``folder``, by number; empty if a search chooses the jobs.
+def _texts(values: Any) -> list[str]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError("expected a list of overrides")
+    return values
+
+
+def jobs(folder: Path, own_configs: Sequence[str] = ()) -> list[list[str]]:
+    """The overrides of each job of the sweep in ``folder``, by number; empty if a search chooses the jobs, or if they
+    are options of configs in directories other than the user's ``own_configs``.
 
     Raises:
         ValueError: if its record is damaged.
@@ -59,9 +68,14 @@ def jobs(folder: Path) -> list[list[str]]:
     sweep = recorded(folder)
     if sweep is None or sweep.params is None:
         return []
-    # Hydra resolves the options of `encoder=glob(*)`.
-    with composing("fit", [place for place in sweep.config_dirs if Path(place).is_dir()]) as hydra:
-        return combinations(parsed([*sweep.params, *sweep.overrides], hydra.config_loader))
+    overrides = [*sweep.params, *sweep.overrides]
+    listed = any(isinstance(override.value(), Glob) for override in parsed(overrides))
+    if not listed:
+        return combinations(parsed(overrides))
+    if not set(sweep.config_dirs) <= set(own_configs):
+        return []
+    with composing("fit", own_configs) as hydra:  # which knows the options of `encoder=glob(*)`
+        return combinations(parsed(overrides, hydra.config_loader))
 
 
 class Summary(Callback):
@@ -71,7 +85,7 @@ class Summary(Callback):
         from ffnet.runs import exit_code, find_runs
 
         folder = Path(config.hydra.sweep.dir)
-        runs = find_runs(folder, jobs(folder))
+        runs = find_runs(folder, jobs(folder, config_dirs(config.hydra.runtime)))
         counts = {state: sum(run.state == state for run in runs) for state in dict.fromkeys(r.state for r in runs)}
         print(f"\n{len(runs)} runs: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
         print(f"look    ffnet table run={folder}")

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
 # The metrics of torchmetrics.image that need no network with downloaded weights.
@@ -60,9 +61,12 @@ def known_datasets(trust: Mapping[str, type]) -> dict[str, Callable[..., Any]]:
     return found | dict(trust)
 
 
-def known_targets(trust: Mapping[str, type]) -> dict[str, Callable[..., Any]]:
-    """The classes that the settings of a resumed run may name, by ``_target_``."""
-    from lightning.pytorch import Trainer, callbacks
+def known_parts(trust: Mapping[str, type]) -> dict[str, dict[str, Callable[..., Any]]]:
+    """The classes that each part of the settings of a resumed run may name, by part and ``_target_``.
+
+    Parts that say where to write, what to start or what to connect to are missing: no file has a say in them.
+    """
+    from lightning.pytorch import Callback, callbacks
     from torch import nn, optim
     from torch.optim import lr_scheduler
 
@@ -70,14 +74,23 @@ def known_targets(trust: Mapping[str, type]) -> dict[str, Callable[..., Any]]:
     import ffnet.training
     from ffnet.checkpoint import known_modules
 
-    homes = {
-        ffnet.fitting: ffnet.fitting.__all__,
-        ffnet.training: ffnet.training.__all__,
-        nn: nn.modules.loss.__all__,
-        optim: [name for name in optim.__all__ if isinstance(getattr(optim, name), type)],
-        lr_scheduler: lr_scheduler.__all__,
-        callbacks: CALLBACKS,
+    own = dict(trust)
+    losses = {f"torch.nn.{name}": getattr(nn, name) for name in nn.modules.loss.__all__}
+    quiet = {f"{callbacks.__name__}.{name}": getattr(callbacks, name) for name in CALLBACKS}
+    optimizers = _public(optim, optim.Optimizer) | _public(ffnet.fitting, optim.Optimizer)
+    return {
+        "model": known_modules(trust),
+        "dataset": known_datasets(trust),
+        "loss": losses | _public(ffnet.fitting, nn.modules.loss._Loss) | own,
+        "regularizers": _public(ffnet.fitting, ffnet.fitting.Regularizer) | own,
+        "optimizer": optimizers | own,
+        "schedule": _public(lr_scheduler, lr_scheduler.LRScheduler) | own,
+        "engine": _public(ffnet.fitting, ffnet.fitting.Engine) | own,
+        "callbacks": quiet | _public(ffnet.training, Callback) | own,
     }
-    found = {f"{home.__name__}.{name}": getattr(home, name) for home, names in homes.items() for name in names}
-    trainers: dict[str, Callable[..., Any]] = {"lightning.pytorch.Trainer": Trainer}
-    return found | trainers | known_modules(trust) | known_datasets(trust)
+
+
+def _public(home: ModuleType, kind: type) -> dict[str, Callable[..., Any]]:
+    """The public classes of ``kind`` in a module, by full name."""
+    found = {name: getattr(home, name) for name in home.__all__}
+    return {f"{home.__name__}.{name}": c for name, c in found.items() if isinstance(c, type) and issubclass(c, kind)}

@@ -91,6 +91,7 @@ class Fitting(LightningModule):
         self.stepper: Stepper | None = None
         self.scored: tuple[int, dict[str, float]] | None = None  # step and scores of the last evaluation
         self._restored: Checkpoint | None = None
+        self.begun = False  # whether all state has been restored
 
     # For callbacks
 
@@ -158,6 +159,7 @@ class Fitting(LightningModule):
         )
 
     def on_train_start(self) -> None:
+        self.begun = True
         # Lightning restores the step only after on_fit_start.
         anneal(self.field, self.step / self.max_steps)
         if self._restored is not None and not self._fits(self._restored.generator):

@@ -1,5 +1,7 @@
 """What resuming asks of Hydra, without running anything."""
 
+import re
+
 import pytest
 
 from ffnet.cli.arguments import prepared
@@ -59,18 +61,34 @@ def test_resuming_nothing_changes_nothing(nothing):
 
 
 def test_a_sweep_is_read_from_its_record_and_may_be_said_again(tmp_path):
-    own = ["encoder.sigma=1,2", "~callbacks.progress", "+callbacks.mine._target_=a.B"]
-    write_sweep(tmp_path / "sweep", *own, "resume=true")
-    expected = [*own, "trainer.max_steps=9", "resume=true", 'hydra.sweep.dir="sweep"']
-    for argv in (["resume=sweep"], ["-m", "resume=true", "hydra.sweep.dir=sweep"], ["resume=sweep", *own]):
-        request = request_of(*argv, "trainer.max_steps=9")
+    fit, own = ["encoder.sigma=1,2", "~callbacks.progress"], ["+callbacks.mine._target_=a.B"]
+    write_sweep(tmp_path / "sweep", *fit, "resume=true")
+    place = 'hydra.sweep.dir="sweep"'
+    for argv in (["resume=sweep"], ["-m", "resume=true", "hydra.sweep.dir=sweep"], ["resume=sweep", *fit]):
+        request = request_of(*argv, "trainer.max_steps=9", *own, "--config-dir", "mine")
         assert request.multirun
-        assert request.config_dir == ["/own"]
-        assert [o for o in request.overrides if o != "hydra.sweep.dir=sweep"] == expected
-    assert request_of("resume=sweep", "-cd", "other").config_dir == ["other"]
+        assert request.config_dir == ["mine"]
+        found = [o for o in request.overrides if o != "hydra.sweep.dir=sweep"]
+        assert found == [*fit, "trainer.max_steps=9", *own, "resume=true", place]
     for other in ("encoder.sigma=1,2,3", "seed=1", "~callbacks.evaluation"):
         with pytest.raises(ValueError, match="holds another sweep"):
-            request_of("resume=sweep", other)
+            request_of("resume=sweep", other, "--config-dir", "mine")
+
+
+def test_what_a_record_may_not_decide_is_repeated_or_refused(tmp_path):
+    own = ["+callbacks.mine._target_=a.B", "trainer.devices=2", "logger=csv"]
+    write_sweep(tmp_path / "sweep", "seed=1,2", *own, "trainer.max_steps=5")
+    with pytest.raises(ValueError, match="was started with --config-dir /own; repeat it"):
+        request_of("resume=sweep", *own)
+    mine = ["--config-dir", "/own"]
+    for missing in own:
+        rest = [override for override in own if override != missing]
+        with pytest.raises(ValueError, match=f"the record of sweep has {re.escape(missing)}, and no record decides"):
+            request_of("resume=sweep", *rest, *mine)
+    whole = request_of("resume=sweep", *own, *mine).overrides
+    assert whole[:-2] == ["seed=1,2", *own, "trainer.max_steps=5"]
+    fewer = request_of("resume=sweep", *own[::2], "trainer.devices=1", *mine).overrides
+    assert fewer[:-2] == ["seed=1,2", *own[::2], "trainer.max_steps=5", "trainer.devices=1"]
 
 
 @pytest.mark.parametrize("record", ["hydra: [", "hydra: {}", "hydra: {sweeper: {}, overrides: {task: ['[']}}"])
