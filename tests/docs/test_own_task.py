@@ -64,7 +64,8 @@ def test_the_commands_do_what_the_page_says(command, folder):
     def run(line, *more):
         assert line[0] == "ffnet"
         code, out, err = command(*line[1:], *more)
-        assert (code, err) == (0, ""), (out, err)
+        said = f"read    {folder / 'tone.wav'}\n" if line[1] == "evaluate" else ""
+        assert (code, err) == (0, said), (out, err)
         return out
 
     run(fit, *SHORT)
