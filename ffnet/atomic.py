@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_unfinished: set[Path] = set()
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -15,6 +17,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    _unfinished.add(temporary)
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -22,3 +25,31 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+        _unfinished.discard(temporary)
+
+
+def discard_unfinished() -> None:
+    """Removes the temporary files of this process, which is about to end without unwinding."""
+    for temporary in tuple(_unfinished):
+        temporary.unlink(missing_ok=True)
+
+
+def remove_abandoned(directory: Path) -> None:
+    """Removes the temporary files in ``directory`` and below whose processes were killed."""
+    for temporary in directory.rglob(".*.partial*"):
+        number = temporary.name.partition(".partial")[0].rpartition(".")[2]
+        if number.isdecimal() and temporary not in _unfinished and not _alive(int(number)):
+            temporary.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    """Whether another process of this number is running; in containers, numbers come again soon."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return True

@@ -34,6 +34,7 @@ ARROWS = {
     "budget.py": (set(), set()),
     "memory.py": (set(), set()),
     "resources.py": (set(), set()),
+    "stopping.py": ({"atomic"}, set()),
     "export.py": ({"atomic"}, {"torch", "onnxscript", "safetensors"}),
     "models": ({"encoders"}, {"torch", "jaxtyping"}),
     "geometry": ({"atomic", "budget"}, {"torch", "jaxtyping", "numpy", "trimesh", "igl"}),
@@ -50,7 +51,7 @@ ARROWS = {
     ),
     "checkpoint": ({"encoders", "models", "signals"}, {"torch"}),
     "training": (
-        {"analysis", "atomic", "budget", "checkpoint", "datasets", "fitting", "kernels", "memory"},
+        {"analysis", "atomic", "budget", "checkpoint", "datasets", "fitting", "kernels", "memory", "stopping"},
         {"torch", "jaxtyping", "lightning", "tqdm", "yaml", "tensorboard"},
     ),
     "runs": ({"atomic"}, {"PIL", "yaml", "matplotlib", "tensorboard"}),

@@ -18,6 +18,8 @@ from ffnet.checkpoint.format1 import upgraded
 from ffnet.checkpoint.plain import check_plain, check_type, is_dense
 
 FORMAT = 2
+# Attributes that are entries of Lightning's.
+_LIGHTNINGS = {"state", "step"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Checkpoint:
         generator: state of the generator that draws the batches.
         sampler: state of the sampler.
         state: all tensors of the run's module by name. Lightning writes them; they are only read here.
+        step: number of completed optimizer steps, likewise; None if a part that resuming needs is missing.
     """
 
     format: int = FORMAT
@@ -46,10 +49,11 @@ class Checkpoint:
     generator: Tensor | None = None
     sampler: dict[str, Any] = member(default_factory=dict)
     state: dict[str, Tensor] = member(default_factory=dict, compare=False, repr=False)
+    step: int | None = None
 
     def write_to(self, contents: dict[str, Any]) -> None:
         """Adds the entry ``ffnet`` to Lightning's ``contents``."""
-        entry = {own.name: getattr(self, own.name) for own in fields(self) if own.name != "state"}
+        entry = {own.name: getattr(self, own.name) for own in fields(self) if own.name not in _LIGHTNINGS}
         contents["ffnet"] = entry
 
     @classmethod
@@ -78,7 +82,7 @@ class Checkpoint:
             check_plain(held.get(name), f"{source}: damaged checkpoint, {name}")
         if not all(isinstance(name, str) and is_dense(value) for name, value in held["state"].items()):
             raise ValueError(f"{source}: damaged checkpoint, state_dict: expected dense tensors by name")
-        return cls(**held)
+        return cls(**held, step=_step(contents))
 
     @classmethod
     def read(cls, path: str | Path, map_location: Any = "cpu") -> "Checkpoint":
@@ -95,6 +99,13 @@ class Checkpoint:
         """The entries of ``state`` that begin with ``prefix.``, without the prefix."""
         start = f"{prefix}."
         return {name.removeprefix(start): value for name, value in self.state.items() if name.startswith(start)}
+
+
+def _step(contents: Mapping[str, Any]) -> int | None:
+    """The step of Lightning's ``contents``, if the loop and what it steps can be restored."""
+    step = contents.get("global_step")
+    whole = all(contents.get(part) for part in ("loops", "optimizer_states")) and "lr_schedulers" in contents
+    return step if type(step) is int and whole else None
 
 
 def find(run: str | Path) -> Path:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from ffnet import stopping
+
 COMMANDS = {
     "fit": "fit a field to a signal; -m sweeps",
     "render": "render a fitted field as an image of any size",
@@ -38,7 +40,7 @@ Overrides are Hydra's: key=value sets a value, group=option chooses a config.
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs a command and returns its exit code: 0, 1 if a run failed, 2 for bad input, 130 if interrupted."""
+    """Runs a command and returns its exit code: 0, 1 if a run failed, 2 for bad input, 128 + N after signal N."""
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(HELP, end="")
         return 0
@@ -53,6 +55,10 @@ def main(argv: Sequence[str]) -> int:
     return int(import_module(f"ffnet.cli.{argv[0]}").main(argv[1:]))
 
 
-def entry() -> NoReturn:
+def entry(argv: Sequence[str] | None = None) -> NoReturn:
     """The console script."""
-    sys.exit(main(sys.argv[1:]))
+    arguments = sys.argv[1:] if argv is None else argv
+    stopping.listen(f"ffnet {arguments[0]}" if arguments and arguments[0] in COMMANDS else "ffnet")
+    code = main(arguments)
+    stopping.ignore()
+    sys.exit(code)

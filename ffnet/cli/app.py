@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from ffnet import stopping
 from ffnet.cli.compose import composing
 from ffnet.cli.errors import BadInput, RunFailed, Stopped, Told, exit_code, explain, reading_input
 from ffnet.cli.flags import Flags, Request
+from ffnet.cli.workers import workers_stopped
 from ffnet.memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -89,13 +91,15 @@ def _answer(hydra: Any, command: str, flags: Flags, request: Request, task: Task
     elif request.info:
         hydra.show_info(request.info, command, overrides)
     elif request.multirun or hydra.get_mode(command, overrides) == RunMode.MULTIRUN:
-        hydra.multirun(command, task, [*overrides, "hydra.mode=MULTIRUN"])
+        with workers_stopped():
+            hydra.multirun(command, task, [*overrides, "hydra.mode=MULTIRUN"])
     else:
         hydra.run(command, task, overrides)
 
 
 def _report(command: str, error: BaseException, code: int) -> int:
-    if isinstance(error, Told) or (isinstance(error, Stopped) and error.told):
+    if isinstance(error, Told):
+        stopping.tell(error.line)
         return code
     # Hydra's switch for tracebacks.
     if os.environ.get("HYDRA_FULL_ERROR", "") not in ("", "0"):
@@ -104,5 +108,5 @@ def _report(command: str, error: BaseException, code: int) -> int:
     if code == 1:
         name = "" if isinstance(error, RunFailed) else f"{type(error).__name__}: "
         message = f"the run failed: {name}{message}"
-    print(f"ffnet {command}: {message}", file=sys.stderr)
+    stopping.tell(f"ffnet {command}: {message}", last=isinstance(error, Stopped))
     return code

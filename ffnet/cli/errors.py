@@ -20,20 +20,20 @@ class RunFailed(Exception):
 
 
 class Told(Exception):
-    """Another process ended with ``exit_code`` and printed the reason."""
+    """Another process of the run ended with ``exit_code``; ``line`` is what it has to say."""
 
-    def __init__(self, exit_code: int) -> None:
-        super().__init__(f"exit code {exit_code}")
+    def __init__(self, line: str, exit_code: int) -> None:
+        super().__init__(line, exit_code)
+        self.line = line
         self.exit_code = exit_code
 
 
 class Stopped(BaseException):
-    """The run was stopped by a signal and has been saved; ``told`` if another process printed this."""
+    """A signal has stopped the command; the message says what was saved."""
 
-    def __init__(self, message: str, signum: int, told: bool = False) -> None:
+    def __init__(self, message: str, signum: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signum
-        self.told = told
 
 
 def exit_code(error: Exception) -> int:

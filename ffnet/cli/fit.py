@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
+from ffnet import stopping
+from ffnet.atomic import remove_abandoned
 from ffnet.cli.app import Stopped, reading_input, run
 from ffnet.cli.errors import BadInput, explain
 
@@ -19,9 +21,7 @@ log = logging.getLogger(__name__)
 
 def main(argv: Sequence[str]) -> int:
     from ffnet.cli.arguments import prepared
-    from ffnet.cli.launch import stop_with_parent
 
-    stop_with_parent()
     return run("fit", fit, argv, prepared)
 
 
@@ -31,7 +31,9 @@ def fit(config: DictConfig) -> None:
 
     from ffnet.cli.launch import failures_recorded, run_apart
     from ffnet.cli.resume import remaining
+    from ffnet.cli.workers import stop_with_sweep
 
+    stop_with_sweep()
     job = HydraConfig.get()
     directory = Path(job.runtime.output_dir)
     overrides = remaining(config, list(job.overrides.task), directory)
@@ -60,11 +62,12 @@ def fit_here(config: DictConfig, overrides: list[str], directory: Path) -> None:
     with quiet_libraries():
         with reading_input():
             if config.resume:
-                checkpoint, settings, own, make = resumed(config, overrides)
+                checkpoint, step, settings, own, make = resumed(config, overrides)
             else:
-                checkpoint, own, make = None, plain_overrides(overrides), instantiated
+                checkpoint, step, own, make = None, None, plain_overrides(overrides), instantiated
                 settings = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
             module, trainer = assemble(settings, make, directory, own)
+        stopping.left.run, stopping.left.step = directory, step
         log.info("run     %s, %s on %s", directory, trainer.precision, _place(trainer))
         ranks, nodes = trainer.num_devices, trainer.num_nodes
         if ranks * nodes > 1 and not started_by_others():
@@ -75,15 +78,14 @@ def fit_here(config: DictConfig, overrides: list[str], directory: Path) -> None:
 
         if rank() == 0:
             (directory / "failed.json").unlink(missing_ok=True)
+            remove_abandoned(directory)
         try:
             trainer.fit(module, ckpt_path=checkpoint)
         except Interrupted as stop:
-            message = f"stopped by {stop}; saved. Go on with: ffnet fit resume={directory}"
-            raise Stopped(message, stop.signal) from stop
+            raise Stopped(stopping.left.after(stop.signal), stop.signal) from stop
         except NonFiniteLoss as error:
-            raise FloatingPointError(
-                f"{error}; try a lower optimizer.lr. The last good checkpoint is in {directory / 'checkpoints'}"
-            ) from error
+            kept = "" if stopping.left.step is None else f". The last good checkpoint is of step {stopping.left.step}"
+            raise FloatingPointError(f"{error}; try a lower optimizer.lr{kept}") from error
         except Exception as error:
             if checkpoint is None or module.begun:
                 raise

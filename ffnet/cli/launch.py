@@ -7,20 +7,22 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from ffnet import stopping
+from ffnet.atomic import remove_abandoned, replacing
 from ffnet.cli.compose import config_dirs
 from ffnet.cli.errors import BadInput, RunFailed, Stopped, Told, exit_code, explain
 from ffnet.cli.overrides import parsed, quoted, unparsed
+from ffnet.cli.workers import await_the_end, is_worker
 
 # Time for the other processes to end by themselves after one has failed.
 GRACE_SECONDS = 5.0
-ALONE = "FFNET_PARENT"
 # Hydra's settings that belong to the sweep, or that are set for each process.
 NOT_PASSED_ON = ("hydra.mode", "hydra.run", "hydra.sweep", "hydra.output_subdir", "hydra/", "hydra.launcher")
 
@@ -40,7 +42,8 @@ def started_by_others() -> bool:
 def run_apart(job: Any, overrides: Sequence[str], folder: Path, ranks: int = 1, nodes: int = 1) -> None:
     """Runs ``ffnet fit`` with ``overrides`` in ``folder``, in ``ranks`` new processes, and waits.
 
-    Lightning's launcher would repeat the command line of this process, which in a sweep is the whole sweep.
+    Lightning's launcher would repeat the command line of this process, which in a sweep is the whole sweep. A signal is
+    passed on to the processes, which save; a second one, or GRACE_SECONDS, kills those that are left.
 
     Args:
         job: Hydra's configuration of the run, from which flags and Hydra's overrides are passed on.
@@ -50,32 +53,41 @@ def run_apart(job: Any, overrides: Sequence[str], folder: Path, ranks: int = 1, 
         nodes: number of machines; the user sets NODE_RANK, MASTER_ADDR and MASTER_PORT on each.
 
     Raises:
-        Told: if the first process failed and printed the reason.
+        Told: if the first process failed and said why.
         RunFailed: if a process was killed, or one other than the first failed.
-        Stopped: if this process received a signal; the others have saved the run.
+        Stopped: if this process or all of the others received a signal.
     """
     flags = [part for place in config_dirs(job.runtime) for part in ("--config-dir", place)]
     hydras = parsed(job.overrides.hydra)
     settings = unparsed(override for override in hydras if not override.key_or_group.startswith(NOT_PASSED_ON))
     own = [f"hydra.run.dir={quoted(str(folder))}", "hydra.output_subdir=null", "hydra.mode=RUN"]
     command = [sys.executable, "-m", "ffnet", "fit", *flags, *overrides, *settings, *own]
+    received: list[int] = []
     with ExitStack() as stack:
+        stack.enter_context(stopping.handling(partial(_note, received)))
         said = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(ranks)]
         processes = [
-            # In a new session, so that only this process receives Ctrl-C. It stops the others by closing the pipe.
+            # In a new session, so that only this process receives Ctrl-C.
             stack.enter_context(
                 subprocess.Popen(
-                    command, env=env, stdin=subprocess.PIPE, stderr=None if i == 0 else said[i], start_new_session=True
+                    command,
+                    env=env | stopping.part(words.fileno()),
+                    stdin=subprocess.PIPE,
+                    stderr=words if number else None,
+                    pass_fds=[words.fileno()],
+                    start_new_session=True,
                 )
             )
-            for i, env in enumerate(environments(ranks, nodes))
+            for number, (env, words) in enumerate(zip(environments(ranks, nodes), said, strict=True))
         ]
-        stop = stack.enter_context(_listening())
-        failed = _wait(processes, stop)
-        if stop:
-            raise Stopped(f"stopped; go on with: ffnet fit resume={folder}", stop[0], told=True)
-        if failed is not None:
-            raise _explained(failed, processes[failed].returncode, said[failed], folder)
+        killed = _wait(processes, received)
+        _ended(processes, killed, received, said, folder)
+
+
+def _note(received: list[int], signum: int, _: Any) -> None:
+    """A handler of signals while others work. Ctrl-C reaches a sweep's workers too, but is the sweep's to pass on."""
+    if not (is_worker() and signum == signal.SIGINT):
+        received.append(signum)
 
 
 def environments(ranks: int, nodes: int) -> Iterator[dict[str, str]]:
@@ -85,7 +97,7 @@ def environments(ranks: int, nodes: int) -> Iterator[dict[str, str]]:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     for local in range(ranks):
-        env = dict(os.environ) | {ALONE: str(os.getpid())}
+        env = dict(os.environ)
         if ranks * nodes > 1:
             if nodes == 1:
                 env |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
@@ -95,61 +107,73 @@ def environments(ranks: int, nodes: int) -> Iterator[dict[str, str]]:
         yield env
 
 
-def stop_with_parent() -> None:
-    """In a process started by ``run_apart``: saves and stops when the parent closes the pipe or is gone."""
-
-    def listen() -> None:
-        while os.read(0, 1):  # not sys.stdin, whose lock this thread would hold at exit
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    if os.environ.get(ALONE) == str(os.getppid()):
-        threading.Thread(target=listen, daemon=True).start()
-
-
-@contextmanager
-def _listening() -> Iterator[list[int]]:
-    """A list of the signals received so far."""
-    received: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in numbers}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _wait(processes: Sequence[subprocess.Popen[bytes]], stop: Sequence[int]) -> int | None:
-    """Waits until all processes have ended; returns the index of the first that failed, if any."""
-    failed, deadline = None, float("inf")
+def _wait(processes: Sequence[subprocess.Popen[bytes]], received: Sequence[int]) -> list[int]:
+    """Waits until all processes have ended; returns the indices of those that had to be killed."""
+    deadline, passed_on, killed = float("inf"), False, []
     while any(process.poll() is None for process in processes):
-        if stop:
-            for process in processes:
-                assert process.stdin is not None
-                process.stdin.close()
-        if failed is None and (broken := [i for i, process in enumerate(processes) if process.returncode]):
-            failed, deadline = broken[0], time.monotonic() + GRACE_SECONDS
-        if time.monotonic() > deadline:
-            for process in processes:
-                process.kill()
+        left = [number for number, process in enumerate(processes) if process.returncode is None]
+        if received and not passed_on:
+            passed_on, deadline = True, time.monotonic() + stopping.GRACE_SECONDS
+            for number in left:
+                processes[number].send_signal(received[0])
+                processes[number].send_signal(signal.SIGCONT)  # also to one that is suspended
+        if any(process.returncode for process in processes):
+            deadline = min(deadline, time.monotonic() + GRACE_SECONDS)
+        if len(received) > 1 or time.monotonic() > deadline:
+            killed += [number for number in left if number not in killed]
+            for number in left:
+                processes[number].kill()
         time.sleep(0.05)
-    return next((i for i, process in enumerate(processes) if process.returncode), None) if failed is None else failed
+    return killed
 
 
-def _explained(number: int, code: int, said: IO[str], folder: Path) -> Exception:
-    if number == 0 and code > 0:
-        return Told(code)
-    said.seek(0)
-    lines = said.read().strip().splitlines()
-    reason = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}: {(lines or [''])[-1]}"
-    return RunFailed(f"process {number} {reason}")
+def _ended(
+    processes: Sequence[subprocess.Popen[bytes]],
+    killed: Sequence[int],
+    received: Sequence[int],
+    said: Sequence[IO[str]],
+    folder: Path,
+) -> None:
+    """Raises what has happened to the processes of a run, see ``run_apart``."""
+    codes = [process.returncode for process in processes]
+    if any(code < 0 for code in codes):
+        remove_abandoned(folder)
+    if received:
+        if is_worker():
+            await_the_end()
+        raise _stopped(received[0], killed if len(received) == 1 else [], folder)
+    own = [number for number, code in enumerate(codes) if code and number not in killed]
+    # The others fail because they miss the one that was killed.
+    number = min(own, key=lambda number: (codes[number] > 0, number), default=None)
+    if number is None:
+        return
+    code = codes[number]
+    if code < 0:
+        raise RunFailed(f"process {number} was killed by {signal.Signals(-code).name}")
+    if code - 128 in stopping.SIGNALS:
+        raise _stopped(code - 128, killed, folder)
+    said[number].seek(0)
+    *_, last = ["", *said[number].read().strip().splitlines()]
+    if number == 0 and last:
+        raise Told(last, code)
+    raise RunFailed(f"process {number} ended with {code}: {last}")
+
+
+def _stopped(signum: int, killed: Sequence[int], folder: Path) -> Stopped:
+    from ffnet.checkpoint import Checkpoint, find
+
+    try:
+        stopping.left.step = Checkpoint.read(find(folder)).step
+    except (OSError, ValueError):
+        stopping.left.step = None
+    stopping.left.run = folder
+    reason, *rest = stopping.left.after(signum).split("; ")
+    slow = [f"process {number} did not stop and was killed" for number in killed]
+    return Stopped("; ".join([reason, *slow, *rest]), signum)
 
 
 def record_failure(folder: Path, reason: str, code: int) -> None:
     """Writes ``folder/failed.json``, which marks the run as failed."""
-    from ffnet.atomic import replacing
-
     with replacing(folder / "failed.json") as temporary:
         temporary.write_text(json.dumps({"reason": reason, "exit_code": code}, indent=2) + "\n")
 
@@ -160,7 +184,7 @@ def failures_recorded(folder: Path) -> Iterator[None]:
     try:
         yield
     except Told:
-        raise  # recorded by the process that printed the reason
+        raise  # recorded by the process that knows the reason
     except Exception as error:
         refused = isinstance(error, BadInput) and (folder / "checkpoints").exists()  # an earlier attempt was valid
         if rank() == 0 and not refused:

@@ -150,6 +150,8 @@ def resumed(config: DictConfig, overrides: list[str]) -> "Resumed":
     saved = Checkpoint.read(path)
     if saved.format != FORMAT:
         raise ValueError(f"{path}: has format {saved.format}, which can be rendered and evaluated, but not resumed")
+    if saved.step is None:
+        raise ValueError(f"{path}: lacks the state of the loop or the optimizer, so the run cannot be resumed from it")
     parts = known_parts(trusted_classes(config.trust))
     stored = {**saved.settings, "model": saved.field, "regularizers": saved.settings.get("regularizers") or {}}
     for part, known in parts.items():
@@ -176,7 +178,7 @@ def resumed(config: DictConfig, overrides: list[str]) -> "Resumed":
     known = {name: cls for part in parts.values() for name, cls in part.items()}
     known |= {name: get_object(name) for name in targets(given)}  # the user's own command names them
     own = saved.overrides | runs.settings(overrides)
-    return Resumed(path.absolute(), settings, own, lambda spec: build(spec, known))
+    return Resumed(path.absolute(), saved.step, settings, own, lambda spec: build(spec, known))
 
 
 def _of_the_fit(trainer: Any, source: str) -> dict[str, Any]:
@@ -193,9 +195,10 @@ def _of_the_fit(trainer: Any, source: str) -> dict[str, Any]:
 
 
 class Resumed(NamedTuple):
-    """A run to resume: its checkpoint, settings, all overrides so far, and a builder of objects from settings."""
+    """A run to resume: its checkpoint, step, settings, all overrides so far, and a builder of objects from settings."""
 
     checkpoint: Path
+    step: int
     settings: dict[str, Any]
     overrides: dict[str, str]
     make: Callable[[Any], Any]

@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from ffnet import stopping
 from ffnet.cli.compose import composing, config_dirs
 from ffnet.cli.overrides import combinations, parsed, unparsed
 
@@ -80,6 +81,9 @@ def jobs(folder: Path, own_configs: Sequence[str] = ()) -> list[list[str]]:
 
 class Summary(Callback):
     """Prints the number of complete runs at the end of a sweep, and sets its exit code."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        stopping.left.sweep = Path(config.hydra.sweep.dir)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         from ffnet.runs import exit_code, find_runs

@@ -134,10 +134,10 @@ class Fitting(LightningModule):
     def on_fit_start(self) -> None:
         keep_freed_memory()
         self.generator = torch.Generator(device=self.device).manual_seed(self.seed)
-        if self._restored is None:
-            anneal(self.field, 0.0)
-        else:
+        if self._restored is not None:
             self._restore(self._restored)
+        # Before anything is saved again. Lightning restores its own count of the steps only after this hook.
+        anneal(self.field, self._first_step() / self.max_steps)
         with self.trainer.precision_plugin.forward_context():
             self.stepper = self.make_stepper()
         if heard := listeners(callbacks_of(self.trainer)):
@@ -160,10 +160,6 @@ class Fitting(LightningModule):
 
     def on_train_start(self) -> None:
         self.begun = True
-        # Lightning restores the step only after on_fit_start.
-        anneal(self.field, self.step / self.max_steps)
-        if self._restored is not None and not self._fits(self._restored.generator):
-            self.generator.manual_seed(self.seed + self.step)
 
     def on_fit_end(self) -> None:
         self.stepper = None
@@ -228,10 +224,11 @@ class Fitting(LightningModule):
     def _restore(self, saved: Checkpoint) -> None:
         self.seconds = saved.seconds
         self.dataset.sampler.load_state_dict(saved.sampler)
-        if self._fits(saved.generator):
-            assert saved.generator is not None
+        if saved.generator is not None and saved.generator.shape == self.generator.get_state().shape:
             self.generator.set_state(saved.generator)
+        else:  # of another type of device
+            self.generator.manual_seed(self.seed + self._first_step())
 
-    def _fits(self, state: Tensor | None) -> bool:
-        """Whether ``state`` belongs to a generator of this type of device."""
-        return state is not None and state.shape == self.generator.get_state().shape
+    def _first_step(self) -> int:
+        """The step at which this fit starts or goes on."""
+        return 0 if self._restored is None else self._restored.step or 0

@@ -89,6 +89,10 @@ class Child:
         """Sends a signal to the command alone, not to the processes it has started."""
         os.kill(self.pid, number)
 
+    def running(self) -> bool:
+        """Whether the command has not ended."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
     def wait(self, seconds: float = 60) -> Outcome:
         """Waits for the end; after ``seconds`` kills the command and all it has started."""
         timed_out = False
@@ -132,9 +136,9 @@ def _run(argv: list[str], folder: Path, logs: list[Path], memory: int | None, se
         for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
             warnings.simplefilter("ignore", category)
         setup()
-        from ffnet.cli import main
+        from ffnet.cli import entry
 
-        code = main(argv)
+        entry(argv)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     except BaseException:

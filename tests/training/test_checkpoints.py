@@ -28,9 +28,12 @@ class Signal(KnowsSpans):
             os.kill(os.getpid(), self.number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_saves_between_steps_and_the_resumed_run_ends_with_the_same_bits(tmp_path, number):
-    handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    handlers = [signal.getsignal(s) for s in SIGNALS]
     whole = fitting()
     trainer(tmp_path / "whole").fit(whole)
     with pytest.raises(Interrupted) as stop:
@@ -42,14 +45,57 @@ def test_a_signal_saves_between_steps_and_the_resumed_run_ends_with_the_same_bit
     module = fitting()
     trainer(tmp_path).fit(module, ckpt_path=path)
     assert torch.equal(weights(whole), weights(module))
-    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [signal.getsignal(s) for s in SIGNALS] == handlers
 
 
-def test_a_second_ctrl_c_stops_at_once(tmp_path):
-    keeper = Checkpoints(25)
-    keeper._ask(signal.SIGINT, None)
-    with pytest.raises(KeyboardInterrupt):
-        keeper._ask(signal.SIGINT, None)
+class Twice(Signal):
+    """Sends this process a signal in two steps of a span, without an end of a span in between."""
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if pl_module.step == self.step:
+            os.kill(os.getpid(), self.number)
+            os.kill(os.getpid(), self.number)
+
+
+def test_a_second_signal_goes_to_the_handler_that_was_there_before(tmp_path):
+    received = []
+
+    class Ended(BaseException):
+        pass
+
+    def end(number, _):
+        received.append(number)
+        raise Ended
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with pytest.raises(Ended):
+            trainer(tmp_path, callbacks=[Twice(signal.SIGTERM, 31), Checkpoints(25)]).fit(fitting())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert received == [signal.SIGTERM]
+    assert torch.load(saved(tmp_path), weights_only=True)["global_step"] == 25
+
+
+def test_a_signal_in_the_last_step_is_not_lost(tmp_path):
+    class AtTheEnd(KnowsSpans):
+        def on_train_end(self, trainer, pl_module):
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    with pytest.raises(Interrupted) as stop:
+        trainer(tmp_path, callbacks=[AtTheEnd(), Checkpoints(25)]).fit(fitting())
+    assert (stop.value.signal, stop.value.step) == (signal.SIGHUP, 60)
+
+
+def test_a_hangup_that_is_ignored_stays_ignored(tmp_path):
+    """As under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        module = fitting()
+        trainer(tmp_path, callbacks=[Signal(signal.SIGHUP, 31), Checkpoints(25)]).fit(module)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert torch.load(saved(tmp_path), weights_only=True)["global_step"] == 60
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_it(tmp_path):

@@ -177,6 +177,38 @@ def test_the_state_of_another_kind_of_generator_is_not_used(tmp_path):
     assert torch.equal(module.generator.get_state(), drawn.get_state())
 
 
+class Stop(KnowsSpans):
+    """Stops as a kill does, after everything that the first step of training needs has been set up and saved."""
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        raise RuntimeError("killed")
+
+
+@pytest.mark.parametrize("device", ["this", "another"])
+def test_what_is_saved_before_the_first_step_of_a_resumed_run_goes_on_to_the_same_bits(tmp_path, device):
+    def annealed():
+        return fitting(encoder=AnnealedEncoder(PositionalEncoder(2, 4), 0.7))
+
+    first = annealed()
+    trainer(tmp_path, 25, [Checkpoints(25)]).fit(first)
+    contents = torch.load(saved(tmp_path), weights_only=True)
+    if device == "another":
+        contents["ffnet"]["generator"] = torch.zeros(16, dtype=torch.uint8)
+    contents["state_dict"]["field.encoder.progress"].zero_()  # is a function of the step
+    torch.save(contents, saved(tmp_path))
+    whole = annealed()
+    trainer(tmp_path / "whole").fit(whole, ckpt_path=saved(tmp_path))
+    with pytest.raises(RuntimeError, match="killed"):
+        trainer(tmp_path, callbacks=[Checkpoints(25), Stop()]).fit(annealed(), ckpt_path=saved(tmp_path))
+    again = torch.load(saved(tmp_path), weights_only=True)
+    assert again["global_step"] == 25
+    assert again["state_dict"]["field.encoder.progress"].item() == pytest.approx(25 / 60 / 0.7)
+    second = annealed()
+    trainer(tmp_path).fit(second, ckpt_path=saved(tmp_path))
+    assert torch.equal(weights(whole), weights(second))
+    assert torch.equal(whole.generator.get_state(), second.generator.get_state())
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
     module = fitting()
     loss = module.objective.loss

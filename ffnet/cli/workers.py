@@ -1,0 +1,79 @@
+"""The worker processes of a parallel sweep, and how they stop with it."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ffnet import stopping
+from ffnet.cli.errors import Stopped
+
+
+def is_worker() -> bool:
+    """Whether this process runs jobs of a parallel sweep."""
+    return multiprocessing.parent_process() is not None
+
+
+@cache  # once is enough
+def stop_with_sweep() -> None:
+    """In a worker of a parallel sweep: stops with the process of the sweep."""
+    sweep = multiprocessing.parent_process()
+    if sweep is not None:
+        stopping.outlive(partial(_gone, sweep.pid))
+
+
+def _gone(process: int | None) -> None:
+    """Waits until the parent, ``process``, is gone."""
+    while os.getppid() == process:
+        time.sleep(0.1)
+
+
+def await_the_end() -> NoReturn:
+    """Waits in a worker until the sweep has seen all runs end: joblib kills them all as soon as one worker is gone."""
+    parent, deadline = os.getppid(), time.monotonic() + 2 * stopping.GRACE_SECONDS
+    while os.getppid() == parent and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os._exit(128 + signal.SIGTERM)
+
+
+@contextmanager
+def workers_stopped() -> Iterator[None]:
+    """In this block, a signal stops the runs of a parallel sweep, which save, before the sweep."""
+    asked: list[int] = []
+
+    def stop(signum: int, _: Any) -> None:
+        workers = [worker.pid for worker in multiprocessing.active_children() if worker.pid is not None]
+        if not workers:
+            stopping.end(signum)
+        asked.append(signum)
+        busy = _children(workers) if len(asked) == 1 else {}
+        for worker in set(busy.values()):
+            os.kill(worker, signal.SIGTERM)
+        deadline = time.monotonic() + stopping.GRACE_SECONDS + 1
+        while busy and time.monotonic() < deadline:
+            time.sleep(0.05)
+            busy = _children(list(busy.values()))
+        raise Stopped(stopping.left.after(asked[0]), asked[0])
+
+    if stopping.listening():
+        with stopping.handling(stop):
+            yield
+    else:
+        yield
+
+
+def _children(parents: Sequence[int]) -> dict[int, int]:
+    """The running children of processes with their parents. None where there is no /proc: joblib then kills the runs
+    without waiting for their last checkpoint."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
+            if int(parent) in parents and state != "Z":
+                found[int(process.name)] = int(parent)
+    return found

@@ -1,0 +1,74 @@
+"""Kills, signals and what a resumed run ends with. All of it: ``python -m tests.harness.kills`` and ``.stops``."""
+
+import pytest
+
+from tests.harness import forked, kills, stops
+from tests.harness.cases import cases
+
+# A few fits of the harness; the others are of the command.
+SHORT = ["encoder=annealed", "model=siren", "dataset=occupancy, fresh", "recipe=quality"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded():
+    forked.preload()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("case", SHORT)
+def test_a_killed_fit_is_resumed_to_the_same_bits(tmp_path, case, number):
+    (trial,) = kills.carry_out([kills.Trial("fits", case, number)], tmp_path)
+    assert trial.signals
+    assert trial.faults == []
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_fit_killed_while_it_writes_a_checkpoint_is_resumed_to_the_same_bits(tmp_path, number):
+    (trial,) = kills.carry_out([kills.Trial("writing", "encoder=annealed", number)], tmp_path)
+    assert trial.signals
+    assert trial.faults == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", ["sweeps", "processes"])
+def test_several_processes_are_killed_and_resumed_to_the_same_bits(tmp_path, part):
+    for trial in kills.carry_out(kills.plan(part, 2, 0), tmp_path):
+        assert trial.faults == []
+
+
+def test_the_harness_sees_a_fit_that_ends_with_other_bits(tmp_path):
+    """A run that was trained with another seed stands for one that was not resumed as it should be."""
+    case = cases()["encoder=annealed"]
+    for name, overrides in (("one", case), ("other", (*case, "seed=1"))):
+        (tmp_path / name).mkdir()
+        kills.undisturbed(overrides, tmp_path / name)
+    one, other = (kills.kept(tmp_path / name / "run") for name in ("one", "other"))
+    assert list(kills.differences(one, one)) == []
+    found = set(kills.differences(one, other))
+    assert {".scores.psnr", ".reconstruction.png", ".generator"} <= found
+    assert any(name.startswith(".state_dict.field.") for name in found)
+    assert any(name.startswith(".optimizer_states.") for name in found)
+
+
+def test_every_encoder_and_model_of_the_settings_is_among_the_fits():
+    from ffnet.resources import resource
+
+    for group in ("encoder", "model"):
+        names = {path.stem for path in (resource("conf") / group).glob("*.yaml")}
+        assert {f"{group}={name}" for name in names} <= set(cases())
+
+
+@pytest.mark.parametrize("name", ["SIGINT in training", "SIGHUP in training", "SIGTERM twice", "SIGTERM at the start"])
+def test_a_signal_ends_a_command_with_one_line_and_its_exit_code(tmp_path, name):
+    stop = stops.stops()[name]
+    assert stops.faults(stop, stops.carry_out(stop, tmp_path), tmp_path) == []
+
+
+LONG = [name for name in stops.stops() if name.startswith(("two", "sweep", "frozen", "stuck", "killed"))]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", LONG)
+def test_a_signal_ends_several_processes(tmp_path, name):
+    stop = stops.stops()[name]
+    assert stops.faults(stop, stops.carry_out(stop, tmp_path), tmp_path) == []
