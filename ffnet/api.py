@@ -163,7 +163,7 @@ def _train(module: "Fitting", trainer: "Trainer") -> None:
         trainer.fit(module)
     except NonFiniteLoss as error:
         raise FloatingPointError(f"{error}; try a lower learning rate, optimizer={{'lr': ...}}") from error
-    except Interrupted as stop:  # and saved
+    except (Interrupted, SystemExit) as stop:  # Interrupted has saved; Lightning exits on Ctrl-C at other times
         raise KeyboardInterrupt from stop
 
 

@@ -20,7 +20,7 @@ from ffnet.atomic import discard_unfinished
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 # How long a process that has been asked to stop may take for its step and for saving, before it is killed.
-GRACE_SECONDS = 6.0
+GRACE_SECONDS = 5.0
 # In a process that is a part of another program: where it leaves its last line, as descriptor and inode of a file.
 PART = "FFNET_PART"
 _PR_SET_PDEATHSIG = 1
@@ -77,9 +77,13 @@ def listening() -> bool:
     return _program.name is not None
 
 
-def ignore() -> None:
-    """At the end of the program, when nothing is left to stop."""
+def leave(code: int) -> NoReturn:
+    """Ends the program when its work is done."""
     set_handlers(dict.fromkeys(handlers(), signal.SIG_IGN))
+    if _program.told and _program.output != 2:  # others wait, and what is to be kept is on the disk
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def handlers() -> dict[int, Any]:

@@ -59,6 +59,4 @@ def entry(argv: Sequence[str] | None = None) -> NoReturn:
     """The console script."""
     arguments = sys.argv[1:] if argv is None else argv
     stopping.listen(f"ffnet {arguments[0]}" if arguments and arguments[0] in COMMANDS else "ffnet")
-    code = main(arguments)
-    stopping.ignore()
-    sys.exit(code)
+    stopping.leave(main(arguments))

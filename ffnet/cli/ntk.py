@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from ffnet.atomic import replacing
 from ffnet.cli.app import reading_input, run
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def ntk(config: DictConfig) -> None:
     if loss not in ("MSELoss", "HalfMSELoss"):
         report["statement"] += f" All three curves are of the squared error; the loss of fit is {loss}."
     folder = Path(HydraConfig.get().runtime.output_dir)
-    (folder / "ntk.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
+    with replacing(folder / "ntk.json") as temporary:
+        temporary.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
     names = [config[group]._target_.rpartition(".")[2] for group in ("model", "encoder")]
     draw(report, "{} after {}".format(*names), folder / "ntk.png")
     log.info("%s", report["statement"])

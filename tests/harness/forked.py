@@ -5,6 +5,7 @@ folder, session and memory limit of its own.
 """
 
 import importlib
+import multiprocessing.util
 import os
 import resource
 import signal
@@ -144,6 +145,7 @@ def _run(argv: list[str], folder: Path, logs: list[Path], memory: int | None, se
     except BaseException:
         traceback.print_exc()
     finally:
+        multiprocessing.util._run_finalizers()  # the semaphores of joblib
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

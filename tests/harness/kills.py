@@ -29,14 +29,17 @@ import torch
 
 from tests.harness import descendants, forked
 from tests.harness.cases import IMAGE, cases, write_views
+from tests.harness.ranks import fork_ranks
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 TRIALS = {"fits": 100, "writing": 20, "sweeps": 10, "processes": 10}
 STEP_SECONDS, WRITE_SECONDS = 0.01, 0.15
-# Fits in processes of their own, which cannot be slowed down.
+# Fits in processes that are not forks, which cannot be slowed down.
 LONG = (*IMAGE, "model.hidden_features=16", "trainer.max_steps=2000", "trainer.accelerator=cpu")
 LONG += ("callbacks.checkpoints.every_n_steps=100", "encoder=annealed", "callbacks.evaluation.every_n_steps=500")
 TWO = ("trainer.devices=2",)
+# Fits in two processes.
+SHARED = ("encoder=annealed", "encoder=grid", "dataset=occupancy, fresh", "dataset=ct", "recipe=quality")
 SWEEP = ("-m", "seed=0,1", "hydra/launcher=joblib", "hydra.sweep.dir=run")
 
 
@@ -174,11 +177,16 @@ def _both() -> None:
     slow_writes()
 
 
+def _two() -> None:
+    slow_steps()
+    fork_ranks()
+
+
 PARTS = {
     "fits": Part(slow_steps, (training, training, training, anywhere)),
     "writing": Part(_both, (writing,)),
     "sweeps": Part(lambda: None, (training,), ("0", "1"), 100),
-    "processes": Part(lambda: None, (training,), (".",), 100, descendants.children),
+    "processes": Part(_two, (training,), victims=descendants.children),
 }
 
 
@@ -187,7 +195,7 @@ def commands(part: str) -> dict[str, tuple[str, ...]]:
     if part == "sweeps":
         return {"two runs at a time": (*SWEEP, *LONG)}
     if part == "processes":
-        return {"two processes": (*TWO, *LONG)}
+        return {name: (*TWO, *case) for name, case in cases().items() if name in SHARED}
     return cases()
 
 
@@ -195,7 +203,7 @@ def undisturbed(overrides: tuple[str, ...], folder: Path) -> None:
     """Fits in ``folder`` without a stop."""
     alone = [override for override in overrides if not override.startswith("hydra/launcher")]
     write_views(folder / "views.npz")
-    done = forked.run(["fit", *_placed(alone)], folder, 240)
+    done = forked.run(["fit", *_placed(alone)], folder, 240, setup=fork_ranks)
     if done.code != 0 or done.err:
         raise RuntimeError(f"{' '.join(alone)}: ended with {done.code}: {done.err}")
 
@@ -224,7 +232,7 @@ def stop(trial: Trial, overrides: tuple[str, ...], folder: Path, reference: Path
         else:
             trial.signals.append("ended before")
         trial.faults += _stopped(child.wait(120), trial.signals[-1], runs, part, trial.steps)
-    ended = forked.run(_next(start, runs), folder, 240)
+    ended = forked.run(_next(start, runs, last=True), folder, 240, setup=fork_ranks)
     if ended.code != 0 or ended.err:
         trial.faults.append(f"resumed: exit {ended.code}: {ended.err.strip()}")
         return trial
@@ -234,10 +242,10 @@ def stop(trial: Trial, overrides: tuple[str, ...], folder: Path, reference: Path
     return trial
 
 
-def _next(start: list[str], runs: Sequence[Path]) -> list[str]:
-    """The command that goes on: the first one again if no run has been saved."""
+def _next(start: list[str], runs: Sequence[Path], last: bool = False) -> list[str]:
+    """The command that goes on: the first one again if no run has been saved. To its end, a sweep goes run by run."""
     if len(runs) > 1 and (runs[0].parent / "multirun.yaml").exists():
-        return ["fit", "resume=run", "hydra/launcher=joblib"]
+        return ["fit", "resume=run", *([] if last else ["hydra/launcher=joblib"])]
     return ["fit", "resume=run", *(o for o in start if o in TWO)] if step_of(runs[0]) is not None else start
 
 
