@@ -2,11 +2,14 @@
 
 import pytest
 
-from tests.harness import forked, kills, stops
+from tests.harness import forked, kills, stops, trials
 from tests.harness.cases import cases
 
-# A few fits of the harness; the others are of the command.
-SHORT = ["encoder=annealed", "model=siren", "dataset=occupancy, fresh", "recipe=quality"]
+# Most trials of the harness are of its command.
+FITS = [("encoder=annealed", 0), ("dataset=occupancy, fresh", 1)]
+FITS += [pytest.param(name, 2, marks=pytest.mark.long) for name in cases()]
+AT_ONCE = ["SIGINT in training", "SIGHUP in training", "SIGTERM twice", "SIGTERM at the start"]
+AT_ONCE += ["SIGINT while render writes"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -14,17 +17,15 @@ def loaded():
     forked.preload()
 
 
-@pytest.mark.parametrize("number", [0, 1])
-@pytest.mark.parametrize("case", SHORT)
+@pytest.mark.parametrize(("case", "number"), FITS)
 def test_a_killed_fit_is_resumed_to_the_same_bits(tmp_path, case, number):
-    (trial,) = kills.carry_out([kills.Trial("fits", case, number)], tmp_path)
+    (trial,) = kills.carry_out([trials.Trial("fits", case, number)], tmp_path)
     assert trial.signals
     assert trial.faults == []
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
-def test_a_fit_killed_while_it_writes_a_checkpoint_is_resumed_to_the_same_bits(tmp_path, number):
-    (trial,) = kills.carry_out([kills.Trial("writing", "encoder=annealed", number)], tmp_path)
+def test_a_fit_killed_while_it_writes_a_checkpoint_is_resumed_to_the_same_bits(tmp_path):
+    (trial,) = kills.carry_out([trials.Trial("writing", "encoder=annealed", 0)], tmp_path)
     assert trial.signals
     assert trial.faults == []
 
@@ -41,10 +42,10 @@ def test_the_harness_sees_a_fit_that_ends_with_other_bits(tmp_path):
     case = cases()["encoder=annealed"]
     for name, overrides in (("one", case), ("other", (*case, "seed=1"))):
         (tmp_path / name).mkdir()
-        kills.undisturbed(overrides, tmp_path / name)
-    one, other = (kills.kept(tmp_path / name / "run") for name in ("one", "other"))
-    assert list(kills.differences(one, one)) == []
-    found = set(kills.differences(one, other))
+        trials.undisturbed(overrides, tmp_path / name)
+    one, other = (trials.kept(tmp_path / name / "run") for name in ("one", "other"))
+    assert list(trials.differences(one, one)) == []
+    found = set(trials.differences(one, other))
     assert {".scores.psnr", ".reconstruction.png", ".generator"} <= found
     assert any(name.startswith(".state_dict.field.") for name in found)
     assert any(name.startswith(".optimizer_states.") for name in found)
@@ -58,7 +59,7 @@ def test_every_encoder_and_model_of_the_settings_is_among_the_fits():
         assert {f"{group}={name}" for name in names} <= set(cases())
 
 
-@pytest.mark.parametrize("name", ["SIGINT in training", "SIGHUP in training", "SIGTERM twice", "SIGTERM at the start"])
+@pytest.mark.parametrize("name", AT_ONCE)
 def test_a_signal_ends_a_command_with_one_line_and_its_exit_code(tmp_path, name):
     stop = stops.stops()[name]
     assert stops.faults(stop, stops.carry_out(stop, tmp_path), tmp_path) == []

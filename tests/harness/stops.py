@@ -18,7 +18,7 @@ from lightning.pytorch import LightningModule, Trainer
 from ffnet.training import KnowsSpans
 from tests.harness import descendants, forked
 from tests.harness.cases import IMAGE
-from tests.harness.kills import LONG, SWEEP, TWO, slow_steps, step_of
+from tests.harness.trials import LONG, SWEEP, TWO, slow_steps, step_of
 
 ROOT = Path(__file__).parents[2]
 INT, TERM, HUP, KILL = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL
@@ -46,7 +46,8 @@ class Stop:
         code: expected exit code.
         line: pattern of all of stderr, without "ffnet COMMAND: "; empty for nothing.
         setup: called in the fork.
-        ready: a file whose existence starts ``act``, and how many seconds after that.
+        ready: pattern of a file whose existence starts ``act``; ``after``: how many seconds after that.
+        before: arguments of a command that is run to its end before.
         saves: whether the state at the signal is saved, rather than an earlier one.
     """
 
@@ -58,6 +59,7 @@ class Stop:
     ready: str = "run/checkpoints/last.ckpt"
     after: float = 0.5
     saves: bool = True
+    before: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -95,19 +97,18 @@ def one(number: signal.Signals, *then: signal.Signals) -> Callable[[int], None]:
 
 def very_slow_steps() -> None:
     """In a fork: the second signal comes before the end of the step."""
-    import tests.harness.kills as kills
+    from tests.harness import trials
 
-    kills.STEP_SECONDS = 0.7
+    trials.STEP_SECONDS = 0.7
     slow_steps()
 
 
-def slow_rendering() -> None:
-    """In a fork: drawing takes time."""
-    import ffnet.rendering.image as image
+def slow_writing() -> None:
+    """In a fork: the signal comes while a file is half written."""
+    from tests.harness import trials
 
-    for name in ("render",):
-        plain = getattr(image, name)
-        setattr(image, name, lambda *a, plain=plain, **k: (time.sleep(5), plain(*a, **k))[1])
+    trials.WRITE_SECONDS = 3.0
+    trials.slow_writes()
 
 
 def importable() -> None:
@@ -135,6 +136,19 @@ def _single() -> dict[str, Stop]:
         )
         for number in (INT, TERM, HUP)
     }
+    short = ("fit", *FIT, "trainer.max_steps=20", "hydra.run.dir=run")
+    done = "; saved at step 20; go on with: ffnet fit resume=.*run"
+    found["SIGTERM while fit writes the image"] = Stop(
+        short, send(TERM), 143, f"stopped by SIGTERM{done}", slow_writing, "run/.reconstruction.*.partial.png", 0.0
+    )
+    for name, argv, output in (
+        ("render", ("render", "checkpoint=run", "output=large.png"), ".large.*.partial.png"),
+        ("table", ("table", "run=run", "output=scores.md"), ".scores.*.partial.md"),
+        ("report", ("report", "run=run", "output=report.html"), ".report.*.partial.html"),
+    ):
+        found[f"SIGINT while {name} writes"] = Stop(
+            argv, send(INT), 130, "stopped by SIGINT", slow_writing, output, 0.0, before=short
+        )
     return found
 
 
@@ -189,9 +203,11 @@ def carry_out(stop: Stop, folder: Path) -> Found:
     """Stops the command in the empty ``folder``."""
     descendants.adopt()
     known = set(descendants.descendants(os.getpid()))
+    if stop.before:
+        forked.run(stop.before, folder)
     child = forked.Child(stop.argv, folder, setup=stop.setup)
     deadline = time.monotonic() + 120
-    while not (folder / stop.ready).exists() and child.running() and time.monotonic() < deadline:
+    while stop.ready and not any(folder.glob(stop.ready)) and child.running() and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(stop.after)
     stop.act(child.pid)
@@ -216,9 +232,9 @@ def faults(stop: Stop, found: Found, folder: Path) -> list[str]:
     said = re.search(r"saved at step (\d+)", found.err)
     if said and int(said[1]) != found.step:
         wrong.append(f"said step {said[1]}, left step {found.step}")
-    if stop.saves and (found.step is None or found.step == 0):
+    if stop.saves and stop.argv[0] == "fit" and (found.step is None or found.step == 0):
         wrong.append(f"saved step {found.step}")
-    if list(folder.rglob(".*.partial*")) and stop.code != -9:
+    if stop.code != -9 and list(folder.rglob(".*.partial*")):
         wrong.append("left a partial file")
     return wrong
 
