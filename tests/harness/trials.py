@@ -106,12 +106,15 @@ def differences(one: Any, two: Any, name: str = "") -> Iterator[str]:
 
 
 def training(runs: Sequence[Path], child: forked.Child, generator: random.Random) -> None:
-    """Waits until each run has written a checkpoint, and then for some part of its training."""
+    """Waits until each run has written some of its checkpoints, and then for a part of the way to the next one."""
     paths = [run / "checkpoints" / "last.ckpt" for run in runs]
-    before = [stamp(path) for path in paths]
-    while not all(stamp(path) not in (None, old) for path, old in zip(paths, before, strict=True)) and child.running():
+    last, counts, wanted = [stamp(path) for path in paths], [0] * len(paths), generator.randint(1, 8)
+    while min(counts) < wanted and child.running():
+        for index, now in enumerate(map(stamp, paths)):
+            counts[index] += now != last[index]
+            last[index] = now
         time.sleep(0.005)
-    pause(child, generator.uniform(0, 40 * STEP_SECONDS))
+    pause(child, generator.uniform(0, 5 * STEP_SECONDS))
 
 
 def anywhere(runs: Sequence[Path], child: forked.Child, generator: random.Random) -> None:
