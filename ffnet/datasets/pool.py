@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,25 +30,34 @@ def labelled_pool(shape: "ShapePoints", count: int) -> tuple[Tensor, Tensor]:
 
     The points have a fixed seed: runs with different seeds draw different batches from the same pool.
     """
-    key = hashlib.sha256(f"1 {count} {shape.surface_fraction} {shape.sigma} {shape.bounds.tolist()}".encode())
+    key = hashlib.sha256(f"2 {count} {shape.surface_fraction} {shape.sigma} {shape.bounds.tolist()}".encode())
     key.update(shape.winding.mesh.vertices.tobytes())
     key.update(shape.winding.mesh.faces.tobytes())
     path = cache_directory() / f"pool-{key.hexdigest()[:32]}.npz"
     try:
         with path.open("rb") as file, np.load(file) as kept:
-            points, labels = torch.from_numpy(kept["points"]), torch.from_numpy(kept["labels"])
-        if points.shape == (count, 3) and labels.shape == (count, 1):
-            return points, labels
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # missing or damaged
+            points, labels, digest = kept["points"], kept["labels"], str(kept["digest"])
+        if digest == _digest(points, labels) and len(points) == count:
+            return torch.from_numpy(points), torch.from_numpy(labels)
+    except Exception:  # missing or damaged, in the words of zipfile, zlib or numpy
         pass
     points, labels = (torch.cat(pieces) for pieces in zip(*_chunks(shape, count), strict=True))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            np.savez(temporary, points=points.numpy(), labels=labels.numpy())
+            arrays = {"points": points.numpy(), "labels": labels.numpy()}
+            np.savez(temporary, **arrays, digest=np.array(_digest(**arrays)))
     except OSError:  # the cache cannot be written; the run does not depend on it
         pass
     return points, labels
+
+
+def _digest(points: np.ndarray, labels: np.ndarray) -> str:
+    """Of the contents with their shapes and types; a damaged file has another one."""
+    digest = hashlib.sha256(f"{points.shape} {points.dtype} {labels.shape} {labels.dtype}".encode())
+    for array in (points, labels):
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
 
 
 def _chunks(shape: "ShapePoints", count: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -128,6 +128,31 @@ def test_a_pool_is_labelled_once_and_kept_by_content(path, tmp_path, monkeypatch
     assert torch.equal(OccupancyDataset(path, pool=3000, **SMALL).source.queries, first.source.queries)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda kept: kept | {"labels": ~kept["labels"]},
+        lambda kept: kept | {"points": np.roll(kept["points"], 1, axis=0)},
+        lambda kept: {name: value[:200] if name != "digest" else value for name, value in kept.items()},
+        lambda kept: kept | {"labels": kept["labels"].astype(np.float32)},
+        lambda kept: {name: value for name, value in kept.items() if name != "digest"},
+    ],
+    ids=["labels", "order", "count", "type", "digest"],
+)
+def test_a_pool_with_other_contents_is_labelled_again(path, tmp_path, monkeypatch, damage):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    first = OccupancyDataset(path, pool=300, **SMALL)
+    (kept,) = cache_directory().iterdir()
+    with np.load(kept) as held:
+        contents = dict(held)
+    np.savez(kept, **damage(contents))
+    again = OccupancyDataset(path, pool=300, **SMALL)
+    assert torch.equal(first.source.queries, again.source.queries)
+    assert torch.equal(first.source.targets, again.source.targets)
+    with np.load(kept) as held:
+        assert str(held["digest"]) == str(contents["digest"])
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(path, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
