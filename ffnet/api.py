@@ -6,13 +6,14 @@ import io
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
+    from omegaconf import DictConfig
 
     from ffnet.training import Fitting
 
@@ -128,30 +129,45 @@ def fit(
     from ffnet.cli.assemble import assemble, instantiated, quiet_libraries
     from ffnet.cli.compose import compose_config
     from ffnet.cli.finish import results, write_results
+    from ffnet.cli.plan import clear_results, limits_of
     from ffnet.runs import settings as plain_overrides
 
     started = time.perf_counter()
     held = None if signal is None or isinstance(signal, str | PathLike) else signal
     place = None if directory is None else Path(directory)
     lines = [*_overrides(settings, signal, place, progress), *overrides]
-    with _nothing_left_behind(), quiet_libraries():
+    with _nothing_left_behind(), quiet_libraries(), ExitStack() as stack:
         from ffnet.training import History
 
         history = History()
         try:
             with reading_input():
                 config = compose_config("fit", lines, [] if config_dir is None else [str(config_dir)])
+                _check_new(config, place)
+                stack.enter_context(limits_of(config))
                 plain: Any = OmegaConf.to_container(config, resolve=True)
                 own = plain_overrides(lines)
                 module, trainer = assemble(plain, instantiated, place or Path(), own, held, [history])
         except BadInput as error:
             raise ValueError(str(error)) from error.__cause__
+        if place is not None and plain["overwrite"]:
+            clear_results(place)
         _train(module, trainer)
         found = results(module, trainer, place, time.perf_counter() - started)
         if place is not None:
             write_results(found, place)
     module.to("cpu")
     return Run(module, trainer, found.metrics, history.rows)
+
+
+def _check_new(config: "DictConfig", place: Path | None) -> None:
+    """Raises ValueError if a run is to be resumed, or one in the directory ``place`` to be replaced unasked."""
+    from ffnet.cli.plan import holds_results, starts_afresh
+
+    if config.resume is not None and config.resume is not False:
+        raise ValueError("resume: ffnet.fit starts runs; `ffnet fit resume=...` on the command line goes on with them")
+    if place is not None and starts_afresh(config) and holds_results(place):
+        raise ValueError(f"directory: {place} holds a run; overwrite=True replaces it")
 
 
 def _train(module: "Fitting", trainer: "Trainer") -> None:

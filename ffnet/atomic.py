@@ -8,15 +8,42 @@ from pathlib import Path
 _unfinished: set[Path] = set()
 
 
+def check_replaceable(path: Path) -> None:
+    """Checks whether ``replacing`` can write ``path``, before what is to be written is computed.
+
+    Raises:
+        OSError: if its directory is missing or not writable, or something other than a file has its name.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(f"output: expected the name of a file, got {path}, which is a directory or a device")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"output: {path.parent} is not a directory in which to write {path.name}")
+    temporary = _temporary(path)
+    try:
+        with temporary.open("wb"):
+            pass
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """Next to ``path``; it keeps the suffix, from which image libraries infer the format."""
+    return path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary path next to ``path``; the file written there replaces ``path`` if the block succeeds.
 
-    A process killed at any moment leaves either the old or the new file, complete. The temporary name keeps the suffix,
-    from which image libraries infer the format.
+    A process killed at any moment leaves either the old or the new file, complete.
+
+    Raises:
+        OSError: if something other than a file has the name.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path}: is a directory or a device, not a file")
+    temporary = _temporary(path)
     _unfinished.add(temporary)
     try:
         yield temporary

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ffnet.atomic import replacing
+from ffnet.atomic import check_replaceable, replacing
 
 
 def _arguments(field: nn.Module) -> dict[str, Any]:
@@ -59,11 +59,10 @@ FORMATS: dict[str, Callable[[nn.Module, Path, dict[str, Any]], None]] = {
 
 
 def check_exportable(path: Path) -> None:
-    """Raises ValueError if the suffix of ``path`` is not supported or its directory does not exist."""
+    """Raises ValueError if the suffix of ``path`` is not supported, OSError if it cannot be written."""
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"output: expected a name ending in {', '.join(FORMATS)}, got {path}")
-    if not path.parent.is_dir():
-        raise ValueError(f"output: {path.parent} is not a directory")
+    check_replaceable(path)
 
 
 def export(field: nn.Module, path: str | Path, description: dict[str, Any] | None = None) -> None:
@@ -73,8 +72,8 @@ def export(field: nn.Module, path: str | Path, description: dict[str, Any] | Non
     ``description``, plain values, is stored as metadata.
 
     Raises:
-        ValueError: if the suffix is not supported, the directory does not exist, or the format needs a library that
-            is not installed.
+        ValueError: if the suffix is not supported, or the format needs a library that is not installed.
+        OSError: if the file cannot be written.
     """
     path = Path(path)
     check_exportable(path)

@@ -30,9 +30,11 @@ ARROWS = {
     "operators": (set(), {"torch", "jaxtyping"}),
     "sampling": (set(), {"torch", "jaxtyping"}),
     "metrics": (set(), {"torch", "jaxtyping", "torchmetrics"}),
+    "allocation.py": ({"budget"}, {"torch"}),
     "atomic.py": (set(), set()),
     "budget.py": (set(), set()),
     "memory.py": (set(), set()),
+    "printable.py": (set(), set()),
     "resources.py": (set(), set()),
     "stopping.py": ({"atomic"}, set()),
     "export.py": ({"atomic"}, {"torch", "onnxscript", "safetensors"}),
@@ -49,12 +51,12 @@ ARROWS = {
         {"budget", "datasets", "fitting", "kernels", "models"},
         {"torch", "jaxtyping", "matplotlib", "tqdm"},
     ),
-    "checkpoint": ({"encoders", "models", "signals"}, {"torch"}),
+    "checkpoint": ({"allocation", "budget", "encoders", "models", "signals"}, {"torch"}),
     "training": (
         {"analysis", "atomic", "budget", "checkpoint", "datasets", "fitting", "kernels", "memory", "stopping"},
         {"torch", "jaxtyping", "lightning", "tqdm", "yaml", "tensorboard"},
     ),
-    "runs": ({"atomic"}, {"PIL", "yaml", "matplotlib", "tensorboard"}),
+    "runs": ({"atomic", "budget", "printable"}, {"PIL", "yaml", "matplotlib", "tensorboard"}),
 }
 
 

@@ -11,6 +11,8 @@ from torch import nn
 
 import ffnet.encoders
 import ffnet.models
+from ffnet.allocation import built
+from ffnet.budget import Excess
 from ffnet.checkpoint.schema import Checkpoint, find
 from ffnet.encoders import conventions
 from ffnet.signals import Record
@@ -113,11 +115,22 @@ def field_of(saved: Checkpoint, source: str, trust: Trust = ()) -> nn.Module:
     known = known_modules(trust)
     refuse_unknown(saved.field, known, source)
     try:
-        field: nn.Module = build(saved.field, known)
-        field.load_state_dict(saved.tensors("field"))
+        weights = saved.tensors("field")
+        field = built(saved.field, lambda spec: build(spec, known), elements(weights))
+        field.load_state_dict(weights)
+    except Excess as error:
+        raise Excess(f"{source}: {error}") from error
     except (RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise ValueError(f"{source}: its weights and its settings do not fit together ({error})") from error
+    if not all(weight.isfinite().all() for weight in field.state_dict().values()):
+        raise ValueError(f"{source}: has weights that are not finite numbers")
     return field.eval()
+
+
+def elements(tensors: Mapping[str, torch.Tensor]) -> int:
+    """The number of elements that ``tensors`` hold in memory: one that is expanded holds fewer than its shape says."""
+    storages = {tensor.untyped_storage().data_ptr(): tensor for tensor in tensors.values()}
+    return sum(tensor.untyped_storage().nbytes() // tensor.element_size() for tensor in storages.values())
 
 
 def record_of(saved: Checkpoint, source: str, trust: Trust = ()) -> Record | None:

@@ -1,21 +1,36 @@
 """Runs a command: from arguments to an exit code, with errors in one line."""
 
+import io
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ffnet import stopping
 from ffnet.cli.compose import composing
-from ffnet.cli.errors import BadInput, RunFailed, Stopped, Told, exit_code, explain, reading_input
+from ffnet.cli.errors import (
+    BadInput,
+    RunFailed,
+    Stopped,
+    Told,
+    exit_code,
+    explain,
+    reading_input,
+    warnings_logged,
+)
 from ffnet.cli.flags import Flags, Request
+from ffnet.cli.plan import check_run, check_sweep, limits_of, planned, removed_if_refused
 from ffnet.cli.workers import workers_stopped
 from ffnet.memory import keep_freed_memory
+from ffnet.printable import printable
 
 if TYPE_CHECKING:
     import torch
@@ -36,13 +51,14 @@ def usable_device(name: str) -> "torch.device":
 
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
+        torch.zeros(1, device=device).item()  # meta has no numbers
+    except Exception as error:  # torch also asserts that it was compiled with CUDA
         reason = str(error).splitlines()[0]
         raise ValueError(f"device: expected cpu, cuda or the like that is here, got {name!r} ({reason})") from error
     return device
 
 
+@warnings_logged()
 def run(command: str, task: Task, argv: Sequence[str], prepare: Prepare = lambda request: request) -> int:
     """Composes ``conf/<command>.yaml`` with the overrides in ``argv``, runs ``task``, returns the exit code.
 
@@ -50,12 +66,14 @@ def run(command: str, task: Task, argv: Sequence[str], prepare: Prepare = lambda
     ``HYDRA_FULL_ERROR=1`` also the traceback.
     """
     keep_freed_memory()
-    codes = [0]
+    codes, used = [0], []
 
     def watched(config: DictConfig) -> None:
         # Errors are handled here: Hydra would print its own lines and stop a sweep at the first failed run.
+        used.append(Path(HydraConfig.get().runtime.output_dir))
         try:
-            task(config)
+            with limits_of(config):
+                task(config)
         except Exception as error:
             codes.append(_report(command, error, exit_code(error)))
 
@@ -63,7 +81,17 @@ def run(command: str, task: Task, argv: Sequence[str], prepare: Prepare = lambda
     try:
         request = prepare(flags.read(argv))
         with composing(command, request.config_dir) as hydra:
-            _answer(hydra, command, flags, request, watched)
+            if not _answered(hydra, command, flags, request):
+                config = planned(hydra, command, request.overrides)
+                if request.multirun or config.hydra.mode == RunMode.MULTIRUN:
+                    with limits_of(config):
+                        check_sweep(hydra, config)
+                    with workers_stopped():
+                        hydra.multirun(command, watched, [*request.overrides, "hydra.mode=MULTIRUN"])
+                else:
+                    check_run(config)
+                    with removed_if_refused(config, used, lambda: not used or codes[-1] == 2):
+                        hydra.run(command, watched, request.overrides)
     except Stopped as stop:
         codes.append(_report(command, stop, stop.exit_code))
     except KeyboardInterrupt as stop:
@@ -72,29 +100,31 @@ def run(command: str, task: Task, argv: Sequence[str], prepare: Prepare = lambda
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:  # before the task: invalid arguments, or a run directory that cannot be created
         codes.append(_report(command, error, 2))
-    except SystemExit as stop:  # the end of a sweep, or raised by Hydra, such as for --package with an unknown key
+    except SystemExit as stop:  # the end of a sweep
         codes.append(int(stop.code or 0))
     return max(codes)
 
 
-def _answer(hydra: Any, command: str, flags: Flags, request: Request, task: Task) -> None:
-    """Handles the request with ``hydra``, Hydra's application of the command."""
+def _answered(hydra: Any, command: str, flags: Flags, request: Request) -> bool:
+    """Prints what the request asks for instead of running; False if it asks to run."""
     overrides = request.overrides
     if request.help:
         hydra.app_help(command, flags, request)
     elif request.hydra_help:
         hydra.hydra_help(command, flags, request)
     elif request.cfg:
-        hydra.show_cfg(command, overrides, request.cfg, request.package, request.resolve)
+        with redirect_stderr(io.StringIO()) as said:
+            try:
+                hydra.show_cfg(command, overrides, request.cfg, request.package, request.resolve)
+            except SystemExit as stop:  # --package with an unknown key
+                raise BadInput(said.getvalue().strip()) from stop
     elif request.shell_completion:
         hydra.shell_completion(command, overrides)
     elif request.info:
         hydra.show_info(request.info, command, overrides)
-    elif request.multirun or hydra.get_mode(command, overrides) == RunMode.MULTIRUN:
-        with workers_stopped():
-            hydra.multirun(command, task, [*overrides, "hydra.mode=MULTIRUN"])
     else:
-        hydra.run(command, task, overrides)
+        return False
+    return True
 
 
 def _report(command: str, error: BaseException, code: int) -> int:
@@ -108,5 +138,5 @@ def _report(command: str, error: BaseException, code: int) -> int:
     if code == 1:
         name = "" if isinstance(error, RunFailed) else f"{type(error).__name__}: "
         message = f"the run failed: {name}{message}"
-    stopping.tell(f"ffnet {command}: {message}", last=isinstance(error, Stopped))
+    stopping.tell(printable(f"ffnet {command}: {message}"), last=isinstance(error, Stopped))
     return code

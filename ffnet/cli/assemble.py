@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lightning.pytorch import Callback, Trainer
+    from lightning.pytorch import Trainer
 
     from ffnet.datasets import Dataset
     from ffnet.models import Field
@@ -20,7 +20,7 @@ Settings = dict[str, Any]
 Make = Callable[[Any], Any]
 
 # Settings that a checkpoint does not store: those of the field, which it stores separately, and of the execution.
-NOT_KEPT = ("encoder", "model", "logger", "run_dir", "resume", "trust")
+NOT_KEPT = ("encoder", "model", "logger", "run_dir", "resume", "overwrite", "trust", "limits")
 
 
 def instantiated(spec: Any) -> Any:
@@ -56,6 +56,8 @@ def make_field(settings: Settings, dataset: "Dataset", make: Make) -> "Field":
     Raises:
         ValueError, TypeError, HydraException: if the settings are invalid.
     """
+    from ffnet.allocation import built
+
     model = settings["model"] = copy.deepcopy(settings["model"])
     innermost = model["encoder"]
     while "encoder" in innermost:
@@ -65,11 +67,12 @@ def make_field(settings: Settings, dataset: "Dataset", make: Make) -> "Field":
     model["out_features"] = dataset.out_features
     if model.get("output_init") == "mean":
         model["output_init"] = dataset.mean()
-    field: Field = make(model)
+    field: Any = built(model, make)
     if field.in_features != dataset.in_features:
         raise ValueError(f"encoder: expected one of {dataset.in_features} coordinates, got one of {field.in_features}")
     dataset.check(field)
-    return field
+    checked: Field = field
+    return checked
 
 
 def assemble(
@@ -91,7 +94,7 @@ def assemble(
         loggers: additional loggers.
 
     Raises:
-        ValueError, TypeError, OSError, HydraException, OmegaConfBaseException: if the settings are invalid.
+        Exception: if the settings are invalid, or do not work together. Many are classes of the user's.
     """
     from ffnet.checkpoint import Checkpoint
     from ffnet.training import Fitting
@@ -118,7 +121,7 @@ def assemble(
         regularizers=make(settings.get("regularizers") or {}),
         description=Checkpoint(field=settings["model"], settings=kept, overrides=overrides),
     )
-    module.configure_optimizers()  # to detect an invalid learning rate now
+    module.rehearse()
     trainer = make_trainer(settings, make, dataset.batch_size, directory, loggers or [])
     check_monitors(trainer, dataset)
     names = (settings["model"], settings["model"]["encoder"])
@@ -136,8 +139,9 @@ def make_trainer(settings: Settings, make: Make, batch_size: int, directory: Pat
     Raises:
         ValueError: if devices are not available or more than queries, or the strategy cannot share a batch.
     """
+    from lightning.pytorch.callbacks import Callback, ProgressBar
     from lightning.pytorch.callbacks import Checkpoint as SavingCallback
-    from lightning.pytorch.callbacks import ProgressBar
+    from lightning.pytorch.loggers import Logger
     from lightning.pytorch.strategies import DDPStrategy
     from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -147,10 +151,10 @@ def make_trainer(settings: Settings, make: Make, batch_size: int, directory: Pat
     options = dict(settings["trainer"])
     if options.get("precision") == "auto":
         options["precision"] = automatic_precision(str(options["accelerator"]))
-    callbacks: list[Callback] = [make(item) for item in (settings["callbacks"] or {}).values() if item is not None]
+    callbacks = made(settings, "callbacks", make, Callback)
     options |= {
         "callbacks": callbacks,
-        "logger": [make(item) for item in (settings["logger"] or {}).values() if item is not None] + loggers,
+        "logger": made(settings, "logger", make, Logger) + loggers,
         "plugins": [WholeFileCheckpointIO()],
         "default_root_dir": str(directory),
     }
@@ -170,6 +174,21 @@ def make_trainer(settings: Settings, make: Make, batch_size: int, directory: Pat
     if processes > batch_size:
         raise ValueError(f"trainer.devices: expected at most the batch's {batch_size} points, got more")
     return trainer
+
+
+def made(settings: Settings, group: str, make: Make, kind: type) -> list[Any]:
+    """The objects of a group of settings by name, without those that are null.
+
+    Raises:
+        ValueError: if one is no ``kind``.
+    """
+    objects = []
+    for name, spec in (settings[group] or {}).items():
+        if spec is not None:
+            objects.append(make(spec))
+            if not isinstance(objects[-1], kind):
+                raise ValueError(f"{group}.{name}: expected a {kind.__name__}, got {type(objects[-1]).__name__}")
+    return objects
 
 
 def check_monitors(trainer: "Trainer", dataset: "Dataset") -> None:

@@ -2,13 +2,25 @@
 
 import contextlib
 import difflib
+import logging
+import warnings
 from collections.abc import Iterator
+from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from ffnet.printable import printable
 from ffnet.resources import resource
+
+log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # without it, Python would print before logging is configured
+
+# Of torch's messages, which have no class of their own on the CPU.
+OUT_OF_MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "Storage size calculation overflowed")
+# Characters of a message, above which it is cut.
+LONGEST = 1000
 
 
 class BadInput(Exception):
@@ -54,14 +66,33 @@ def reading_input() -> Iterator[None]:
         raise BadInput(f"{type(error).__name__}: {explain(error)}") from error
 
 
+@contextlib.contextmanager
+def warnings_logged() -> Iterator[None]:
+    """Writes warnings in this block to the log, so that stderr is for the line that says why a command stopped."""
+
+    def write(message: Warning | str, category: type[Warning], *_: Any) -> None:
+        log.warning("%s: %s", category.__name__, " ".join(str(message).split()))
+
+    with warnings.catch_warnings():
+        warnings.showwarning = write
+        yield
+
+
 def explain(error: BaseException) -> str:
-    """The original error in one line, with the setting at fault."""
+    """The original error in one printable line, with the setting at fault."""
+    line = printable(_line(error))
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
+
+
+def _line(error: BaseException) -> str:
     place, made = _place(error), _made(error)
     while error.__cause__ is not None and isinstance(error, HydraException):
         error = error.__cause__
     text = str(error)
     if made and not isinstance(error, ValueError | TypeError | OSError | ImportError | HydraException):
         text = f"{made} raised {type(error).__name__}: {error}"
+    if _out_of_memory(error):
+        text = f"needs more memory than there is ({text.strip().splitlines()[0] if text.strip() else 'out of memory'})"
     match error:
         case ConfigKeyError() | ConfigAttributeError() if error.full_key:
             return f"there is no setting {error.full_key}{_suggestion(error)}"
@@ -76,6 +107,13 @@ def explain(error: BaseException) -> str:
             text = text.partition("\n    full_key: ")[0]
     line = " ".join(text.split()) or type(error).__name__
     return f"{place}: {line}" if place and place not in line else line
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Whether Python, NumPy or torch could not allocate something."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)
+    )
 
 
 def _place(error: BaseException) -> str | None:

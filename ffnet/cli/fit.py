@@ -10,8 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from ffnet import stopping
 from ffnet.atomic import remove_abandoned
-from ffnet.cli.app import Stopped, reading_input, run
-from ffnet.cli.errors import BadInput, explain
+from ffnet.cli.app import BadInput, Stopped, reading_input, run
+from ffnet.cli.errors import explain
+from ffnet.cli.plan import clear_results
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
@@ -48,6 +49,19 @@ def fit(config: DictConfig) -> None:
             fit_here(config, overrides, directory)
 
 
+def goes_on(config: DictConfig) -> bool:
+    """Whether a run is resumed.
+
+    Raises:
+        ValueError: if ``resume`` is neither the name of a directory nor null or false.
+    """
+    if config.resume is None or config.resume is False:
+        return False
+    if not isinstance(config.resume, str) or not config.resume:
+        raise ValueError(f"resume: expected a run or sweep directory, got {config.resume!r}")
+    return True
+
+
 def fit_here(config: DictConfig, overrides: list[str], directory: Path) -> None:
     """Runs the fit in this process or, with several devices, in one process per device."""
     from hydra.core.hydra_config import HydraConfig
@@ -61,7 +75,7 @@ def fit_here(config: DictConfig, overrides: list[str], directory: Path) -> None:
     started = time.perf_counter()
     with quiet_libraries():
         with reading_input():
-            if config.resume:
+            if goes_on(config):
                 checkpoint, step, settings, own, make = resumed(config, overrides)
             else:
                 checkpoint, step, own, make = None, None, plain_overrides(overrides), instantiated
@@ -79,6 +93,8 @@ def fit_here(config: DictConfig, overrides: list[str], directory: Path) -> None:
         if rank() == 0:
             (directory / "failed.json").unlink(missing_ok=True)
             remove_abandoned(directory)
+            if checkpoint is None and config.overwrite:
+                clear_results(directory)
         try:
             trainer.fit(module, ckpt_path=checkpoint)
         except Interrupted as stop:
@@ -87,9 +103,10 @@ def fit_here(config: DictConfig, overrides: list[str], directory: Path) -> None:
             kept = "" if stopping.left.step is None else f". The last good checkpoint is of step {stopping.left.step}"
             raise FloatingPointError(f"{error}; try a lower optimizer.lr{kept}") from error
         except Exception as error:
-            if checkpoint is None or module.begun:
+            if module.begun:
                 raise
-            raise BadInput(f"{checkpoint}: its state does not fit this run ({explain(error)})") from error
+            place = "" if checkpoint is None else f"{checkpoint}: its state does not fit this run: "
+            raise BadInput(f"{place}{explain(error)}") from error  # Lightning checks some settings only here
         if rank() == 0:
             finish(module, trainer, directory, time.perf_counter() - started)
     return None

@@ -21,16 +21,19 @@ def mesh_(config: DictConfig) -> None:
 
     from ffnet.cli.render import described
     from ffnet.cli.stored import stored
-    from ffnet.geometry import check_mesh_writable, compare, read_mesh, write_mesh
+    from ffnet.geometry import check_mesh_writable, check_resolution, compare, read_mesh, write_mesh
     from ffnet.signals import Surface
 
     with reading_input():
         path, _, field, record = stored(config.checkpoint, config.trust)
         if not isinstance(record, Surface):
             raise ValueError(f"{path}: expected the fit of a shape, got that of {described(record)}")
+        if (field.in_features, field.out_features) != (3, 1):
+            raise ValueError(f"{path}: damaged checkpoint, its field is not one of a shape")
         resolution = config.resolution
         if type(resolution) is not int or resolution < 2:
             raise ValueError(f"resolution: expected an integer of at least 2 cells, got {resolution!r}")
+        check_resolution(resolution)
         output = Path(config.output)
         check_mesh_writable(output)
         reference = read_mesh(Path(config.reference))[0] if config.reference is not None else None

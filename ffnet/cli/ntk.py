@@ -1,6 +1,5 @@
 """``ffnet ntk``: the kernel of the network that ``fit`` would train, and its predictions."""
 
-import json
 import logging
 import math
 from collections.abc import Sequence
@@ -32,6 +31,7 @@ def ntk(config: DictConfig) -> None:
 
     from ffnet.analysis import as_real, curves, line_spectrum
     from ffnet.analysis.ntk_figure import draw
+    from ffnet.runs import strict_json
 
     with reading_input():
         dataset, field = built(config)
@@ -51,7 +51,7 @@ def ntk(config: DictConfig) -> None:
         report["statement"] += f" All three curves are of the squared error; the loss of fit is {loss}."
     folder = Path(HydraConfig.get().runtime.output_dir)
     with replacing(folder / "ntk.json") as temporary:
-        temporary.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n")
+        temporary.write_text(strict_json(report, indent=2) + "\n")
     names = [config[group]._target_.rpartition(".")[2] for group in ("model", "encoder")]
     draw(report, "{} after {}".format(*names), folder / "ntk.png")
     log.info("%s", report["statement"])

@@ -4,11 +4,14 @@ This is the only module that parses overrides.
 """
 
 import itertools
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Override, Quote, QuotedString, RangeSweep
+
+from ffnet.budget import check
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
@@ -41,11 +44,23 @@ def combinations(overrides: Iterable[Override]) -> list[list[str]]:
 
     Raises:
         HydraException: if values cannot be enumerated, such as ``interval(0,1)``.
+        ValueError: if there are more than ``limits.jobs``.
     """
-    values = {}
+    values: dict[str, list[str]] = {}
     for override in overrides:
+        if isinstance(swept := override.value(), RangeSweep):
+            check("jobs", _length(swept), override.key_or_group)
         sweeps = override.is_sweep_override()
         texts = override.sweep_string_iterator() if sweeps else [override.get_value_element_as_str()]
         key = override.get_key_element()
         values[key] = [f"{key}={text}" for text in texts]
+    check("jobs", math.prod(map(len, values.values())), "sweep")
     return [list(job) for job in itertools.product(*values.values())]
+
+
+def _length(swept: RangeSweep) -> int:
+    """The number of values of ``range(start,stop,step)``, or 0 if it is none, which Hydra says."""
+    start, stop, step = swept.start, swept.stop, swept.step
+    if start is None or stop is None or not step or not all(map(math.isfinite, (start, stop, step))):
+        return 0
+    return max(0, math.ceil((stop - start) / step))

@@ -23,6 +23,7 @@ def main(argv: Sequence[str]) -> int:
 def render_(config: DictConfig) -> None:
     from tqdm import tqdm
 
+    from ffnet import budget
     from ffnet.cli.stored import stored
     from ffnet.signals import Raster
     from ffnet.signals.image_files import pair
@@ -32,11 +33,16 @@ def render_(config: DictConfig) -> None:
         path, _, field, record = stored(config.checkpoint, config.trust)
         if not isinstance(record, Raster):
             raise ValueError(f"{path}: expected the fit of an image, got that of {described(record)}")
-        size = pair("size", settings["size"] or list(record.size))
+        size = pair("size", list(record.size) if settings["size"] is None else settings["size"])
+        budget.check("pixels", size[0] * size[1], "size")
         output = Path(config.output)
-        record.check_writable(output)
         device = usable_device(config.device)
         field = field.to(device)
+        record.check_writable(output, size)
+        try:
+            record.render(field, (1, 1), device=device)
+        except Exception as error:  # the file may describe any field and any record
+            raise ValueError(f"{path}: damaged checkpoint, its field is not one of its image ({error})") from error
     progress = partial(tqdm, unit="band", disable=None, leave=False)
     pixels = record.render(field, size, device=device, progress=progress)
     record.save(pixels, output)

@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def report_(config: DictConfig) -> None:
-    from ffnet.atomic import replacing
+    from ffnet.atomic import check_replaceable, replacing
     from ffnet.cli.sweep import jobs
     from ffnet.runs import find_runs, report
 
@@ -31,6 +31,7 @@ def report_(config: DictConfig) -> None:
         if type(config.max_side) is not int or config.max_side < 1:
             raise ValueError(f"max_side: expected at least 1 pixel, got {config.max_side!r}")
         folder, output = Path(config.run), Path(config.output)
+        check_replaceable(output)
         runs = find_runs(folder, jobs(folder))
         images: dict[str, Image.Image | None] = {}
 

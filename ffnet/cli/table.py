@@ -16,7 +16,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def table(config: DictConfig) -> None:
-    from ffnet.atomic import replacing
+    from ffnet.atomic import check_replaceable, replacing
     from ffnet.cli.sweep import jobs
     from ffnet.runs import FORMATS, draw, find_runs, tabulate
 
@@ -24,18 +24,20 @@ def table(config: DictConfig) -> None:
         if config.format not in FORMATS:
             raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {config.format!r}")
         folder = Path(config.run)
+        for output in filter(None, (config.output, config.plot)):
+            check_replaceable(Path(output))
         runs = find_runs(folder, jobs(folder))
         metrics = None if config.metrics is None else list(config.metrics)
         # Never average over the x axis of a plot.
         over = [] if config.each else [key for key in config.over if config.plot is None or key != config.x]
         found = tabulate(runs, over, metrics)
         text = FORMATS[config.format](found)
+        if config.plot is not None:
+            draw(found, config.x, Path(config.plot))
+            log.info("wrote   %s", config.plot)
         if config.output is None:
             print(text, end="")
         else:
             with replacing(Path(config.output)) as temporary:
-                temporary.write_text(text)
+                temporary.write_text(text, encoding="utf-8")
             log.info("wrote   %s", config.output)
-        if config.plot is not None:
-            draw(found, config.x, Path(config.plot))
-            log.info("wrote   %s", config.plot)

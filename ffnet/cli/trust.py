@@ -1,7 +1,7 @@
 """The classes that settings from a file may name."""
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -32,7 +32,11 @@ def trusted_classes(names: Iterable[str]) -> dict[str, type]:
     from ffnet.checkpoint import full_name
 
     classes: dict[str, type] = {}
+    if not isinstance(names, Sequence) or isinstance(names, str):
+        raise ValueError(f"trust: expected a list of module.Class, got {names!r}")
     for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"trust: expected module.Class, got {name!r}")
         module, _, attribute = name.rpartition(".")
         try:
             found = getattr(importlib.import_module(module), attribute)

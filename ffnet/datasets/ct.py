@@ -11,13 +11,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from ffnet import budget
 from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, in_memory
 from ffnet.datasets.image import PixelGrid, Pixels
 from ffnet.datasets.tensors import TensorSource
 from ffnet.operators import Operator, ParallelBeam
 from ffnet.sampling import FullBatch, Sampler, UniformSampler
 from ffnet.signals.image import ImageRecord, ImageSignal, image_views, unit
-from ffnet.signals.phantom import phantom_integrals, phantom_pixels
+from ffnet.signals.phantom import SUPERSAMPLING, phantom_integrals, phantom_pixels
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
@@ -86,6 +87,8 @@ class CTDataset(Dataset):
             raise ValueError("path: the run was fitted to an image in memory; give dataset.path")
         self.path = Path(path).absolute() if isinstance(path, str | Path) else None
         self.phantom = path is None
+        if self.phantom:
+            budget.check("pixels", (SUPERSAMPLING * (size or 128)) ** 2, "size, of the samples of the phantom's pixels")
         values = torch.from_numpy(phantom_pixels(size or 128)) if self.phantom else _grey(self.path or path, size)
         side = len(values)
         if values.shape[1] != side:
@@ -93,6 +96,8 @@ class CTDataset(Dataset):
         self.in_features, self.out_features = 2, 1
         self.record = ImageRecord((side, side), 1, mode="L")
         self.operator = operator or ParallelBeam(samples or 2 * side)
+        budget.check("points", angles * (detectors or side), "angles, times detectors")
+        budget.check("points", self.operator.points_per_query, "samples")
         lines = parallel_lines(angles, detectors or side)
         self.source = TensorSource(lines, self._measured(lines, values, noise, seed))
         self.sampler = sampler or (FullBatch() if batch_size is None else UniformSampler(batch_size))
@@ -109,8 +114,9 @@ class CTDataset(Dataset):
         if self.phantom:
             exact = torch.from_numpy(phantom_integrals(lines.double().numpy())).float()[:, None]
         else:
+            chunk = min(1024, budget.chunk(self.operator.points_per_query, 2**20))
             interpolated = lambda x: _bilinear(values, x)  # noqa: E731
-            exact = torch.cat([self.operator(interpolated, part) for part in lines.split(1024)])
+            exact = torch.cat([self.operator(interpolated, part) for part in lines.split(chunk)])
         normal = torch.randn(exact.shape, generator=torch.Generator().manual_seed(seed))
         return exact + noise * exact.abs().max() * normal
 

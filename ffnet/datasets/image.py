@@ -17,7 +17,7 @@ from ffnet.rendering import bands, pixel_coordinates
 from ffnet.resources import resource
 from ffnet.sampling import FullBatch, Sampler, UniformSampler
 from ffnet.signals.image import ImageRecord, ImageSignal, image_views, mean_value, unit
-from ffnet.signals.image_files import MAX_PIXELS, to_image
+from ffnet.signals.image_files import to_image
 from ffnet.signals.image_memory import is_path
 from ffnet.signals.interpolation import Interpolation, halfway
 
@@ -92,7 +92,7 @@ class ImageDataset(Dataset):
             al. 2020, section 6.1).
         batch_size: pixels per training batch, drawn uniformly with replacement; None uses all pixels every step.
         offset: position of a pixel in its cell: 0.5 is the centre, 0 the corner (Tancik et al. 2020).
-        max_pixels: larger images are refused, because they may be decompression bombs.
+        max_pixels: larger files are refused, because they may be decompression bombs; None is the limit of pixels.
         metrics: additional torchmetrics metrics by name, for whole images (1, channels, height, width) in [0, 1].
         operator: how training observes the field; evaluation at the pixels if None. Scores are those of the field.
         sampler: which pixels a step uses; replaces ``batch_size``.
@@ -114,7 +114,7 @@ class ImageDataset(Dataset):
         split: Split = "all",
         batch_size: int | None = None,
         offset: float = 0.5,
-        max_pixels: int = MAX_PIXELS,
+        max_pixels: int | None = None,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
         sampler: Sampler | None = None,

@@ -9,10 +9,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ffnet import budget
 from ffnet.datasets.base import IN_MEMORY, Batch, Dataset, Evaluation, Stream, in_memory
 from ffnet.datasets.pool import labelled_pool
 from ffnet.datasets.tensors import TensorSource
-from ffnet.geometry import Mesh, Winding, area_cdf, compare, extract, read_mesh, surface_points, triangles, views
+from ffnet.geometry import (
+    Mesh,
+    Winding,
+    area_cdf,
+    check_resolution,
+    compare,
+    extract,
+    read_mesh,
+    surface_points,
+    triangles,
+    views,
+)
 from ffnet.operators import Operator, PointEvaluation
 from ffnet.resources import resource
 from ffnet.sampling import Sampler, UniformSampler
@@ -129,8 +141,10 @@ class OccupancyDataset(Dataset):
         for name, count in (("batch_size", batch_size), ("scored_points", scored_points), ("pool", pool)):
             if count is not None or name != "pool":
                 _check_count(name, count)
+                budget.check("points", count, name)
         if type(resolution) is not int or resolution < 2:
             raise ValueError(f"resolution: expected an integer of at least 2 cells, got {resolution!r}")
+        check_resolution(resolution)
         if in_memory(path):
             raise ValueError("path: the run was fitted to a mesh in memory; give dataset.path")
         path = resource("data") / "knot.ply" if path is None else path

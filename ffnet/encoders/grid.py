@@ -7,6 +7,8 @@ from torch.nn.functional import grid_sample
 
 from ffnet.encoders.base import Encoder, positive_integer
 
+# As many may have the same resolution.
+LEVELS = 32
 PRIMES = (1, 2_654_435_761, 805_459_861, 3_674_653_429)
 
 
@@ -76,7 +78,8 @@ class GridEncoder(Encoder):
 
     Raises:
         ValueError: if a count is not an integer of at least 1, ``in_features`` is above 4, ``table_size`` is
-            no power of two, or ``max_resolution < min_resolution``.
+            no power of two, or ``max_resolution < min_resolution``, or there are more levels than
+            resolutions.
     """
 
     def __init__(
@@ -99,6 +102,9 @@ class GridEncoder(Encoder):
             raise ValueError(
                 f"max_resolution: expected at least min_resolution, {min_resolution}, got {max_resolution}"
             )
+        if levels > 1 + max_resolution - min_resolution and levels > LEVELS:
+            span = f"{min_resolution} to {max_resolution}"
+            raise ValueError(f"levels: expected at most one for each resolution from {span}, got {levels}")
         if positive_integer("table_size", table_size) & (table_size - 1):
             raise ValueError(f"table_size: expected a power of two, got {table_size}")
         super().__init__(in_features, levels * features_per_level)

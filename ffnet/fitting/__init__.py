@@ -8,6 +8,7 @@ from ffnet.fitting.optimizers import MuonAdam, OptimizerGroup
 from ffnet.fitting.precision import automatic_precision, observed_type
 from ffnet.fitting.processes import Processes, share
 from ffnet.fitting.regularizers import Sparsity, TotalVariation
+from ffnet.fitting.rehearsal import rehearse
 from ffnet.fitting.step import Outcome, Stepper, anneal
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "directions",
     "evaluate",
     "observed_type",
+    "rehearse",
     "share",
 ]

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ffnet.budget import check
 from ffnet.datasets import Batch
 from ffnet.fitting.losses import Regularizer
 
@@ -50,5 +51,6 @@ class TotalVariation(Regularizer):
 
 def uniform_points(field: Callable[[Tensor], Tensor], count: int, generator: torch.Generator) -> Float[Tensor, "n d"]:
     """``count`` points drawn uniformly from the unit cube, with ``field.in_features`` coordinates."""
+    check("points", count, "points of a regularizer")
     dimensions: int = field.in_features  # type: ignore[attr-defined]
     return torch.rand(count, dimensions, generator=generator, device=generator.device)

@@ -1,7 +1,7 @@
 """Geometry: triangle meshes, what is inside them, and the surfaces of fields. Knows nothing of training."""
 
 from ffnet.geometry.distance import compare
-from ffnet.geometry.marching import extract
+from ffnet.geometry.marching import check_resolution, extract
 from ffnet.geometry.mesh import (
     FORMATS,
     Edges,
@@ -26,6 +26,7 @@ __all__ = [
     "area_cdf",
     "as_in_paper",
     "check_mesh_writable",
+    "check_resolution",
     "checked_mesh",
     "compare",
     "edges",

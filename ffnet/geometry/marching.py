@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ffnet.budget import EVALUATIONS
+from ffnet.budget import EVALUATIONS, check
 from ffnet.geometry.mesh import Mesh
 
 # Points per chunk. There are three coordinates and one value.
@@ -46,7 +46,7 @@ def extract(
     Raises:
         ValueError: if ``resolution`` or ``block`` is not at least 1.
     """
-    block = (4 if resolution >= 256 else 2) if block is None else block
+    block = default_block(resolution) if block is None else block
     if resolution < 1 or block < 1:
         raise ValueError(f"resolution: expected at least 1 cell, got {resolution} in blocks of {block}")
     evaluate = _Evaluation(field, resolution, torch.device(device), progress)
@@ -57,6 +57,17 @@ def extract(
     if not corner_ids:
         return Mesh(np.empty((0, 3)), np.empty((0, 3), np.int64))
     return _march(np.concatenate(corner_ids), np.concatenate(values), resolution, block)
+
+
+def default_block(resolution: int) -> int:
+    """Cells per axis of a block at ``resolution``."""
+    return 4 if resolution >= 256 else 2
+
+
+def check_resolution(resolution: int) -> None:
+    """Raises ValueError if the grid of the blocks' corners has more points than ``limits.points``."""
+    count = -(-resolution // default_block(resolution)) + 1
+    check("points", count**3, "resolution, of the coarse grid")
 
 
 class _Evaluation:

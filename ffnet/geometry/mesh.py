@@ -1,15 +1,19 @@
 """Reads, checks and writes triangle meshes."""
 
-import tempfile
+import logging
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from ffnet.atomic import replacing
+from ffnet.atomic import check_replaceable, replacing
+from ffnet.budget import check
 
 FORMATS = (".ply", ".obj", ".stl", ".glb")
+# Bytes of a vertex, at least.
+BYTES = 12
 # Threshold of twice the area over the longest edge squared, below which a triangle is degenerate.
 FLAT = 1e-12
 # Largest coordinate whose squares, products and sums are finite.
@@ -50,7 +54,9 @@ def read_mesh(path: Path) -> tuple[Mesh, int]:
         pass
     import trimesh
 
+    check_unpacked(path)
     try:
+        trimesh.util.log.setLevel(logging.CRITICAL)  # what it tries in vain is no news
         loaded = trimesh.load_scene(path, process=False).to_mesh()
         vertices, faces = np.asarray(loaded.vertices, np.float64), np.asarray(loaded.faces, np.int64)
     except NotImplementedError as error:
@@ -61,6 +67,15 @@ def read_mesh(path: Path) -> tuple[Mesh, int]:
     return checked_mesh(vertices, faces, path)
 
 
+def check_unpacked(path: Path) -> None:
+    """Raises ValueError if the file at ``path`` is an archive of files, or one with more data than ``limits.points``."""
+    if path.suffix.lower() in (".zip", ".gz", ".bz2"):
+        raise ValueError(f"{path}: is an archive; unpack it first")
+    if zipfile.is_zipfile(path):  # .3mf and the like
+        with zipfile.ZipFile(path) as archive:
+            check("points", sum(member.file_size for member in archive.infolist()) // BYTES, f"{path}: unpacked")
+
+
 def checked_mesh(
     vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], path: Path | str
 ) -> tuple[Mesh, int]:
@@ -69,8 +84,9 @@ def checked_mesh(
     Errors name ``path``.
 
     Raises:
-        ValueError: if there are no faces, or their vertices are missing, not finite or too large.
+        ValueError: if there are no faces, one has too many corners, or vertices are missing, not finite or too large.
     """
+    check("corners", longest_fan(faces), f"{path}: a face")
     if len(faces) == 0:
         raise ValueError(f"{path}: has no faces; expected a mesh of triangles, since points alone have no inside")
     if faces.min() < 0 or faces.max() >= len(vertices):
@@ -83,6 +99,13 @@ def checked_mesh(
     if len(mesh.faces) == 0:
         raise ValueError(f"{path}: all of its {len(faces)} faces are degenerate; expected triangles with an area")
     return mesh, len(faces) - len(mesh.faces)
+
+
+def longest_fan(faces: Int[np.ndarray, "f 3"]) -> int:
+    """The most corners of a polygon that was read as consecutive triangles (a, b, c), (a, c, d), ..."""
+    goes_on = (faces[1:, 0] == faces[:-1, 0]) & (faces[1:, 1] == faces[:-1, 2])
+    ends = np.flatnonzero(np.concatenate([[True], ~goes_on, [True]]))
+    return int(np.diff(ends).max(initial=0)) + 2
 
 
 def cleaned(mesh: Mesh) -> Mesh:
@@ -120,10 +143,7 @@ def check_mesh_writable(path: Path) -> None:
     """
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"output: expected a mesh's name that ends in {', '.join(FORMATS)}, got {path.name!r}")
-    if path.is_dir() or not path.parent.is_dir():
-        raise FileNotFoundError(f"output: {path.parent} is not a directory in which to write {path.name}")
-    with tempfile.TemporaryFile(dir=path.parent):
-        pass
+    check_replaceable(path)
 
 
 def write_mesh(mesh: Mesh, path: Path) -> None:

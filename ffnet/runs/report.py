@@ -75,10 +75,13 @@ def curves(folder: Path) -> dict[str, Curve]:
 
     found: dict[str, dict[int, float]] = {}
     for path in sorted(folder.glob("events.out.tfevents.*")):  # a resumed run has several
-        for event in LegacyEventFileLoader(str(path)).Load():
-            for value in event.summary.value:
-                if value.HasField("simple_value") and value.tag.startswith(("train/", "val/")):
-                    found.setdefault(value.tag, {})[event.step] = float(f"{value.simple_value:.6g}")
+        try:
+            for event in LegacyEventFileLoader(str(path)).Load():
+                for value in event.summary.value:
+                    if value.HasField("simple_value") and value.tag.startswith(("train/", "val/")):
+                        found.setdefault(value.tag, {})[event.step] = float(f"{value.simple_value:.6g}")
+        except Exception as error:  # of the loader, or of protobuf
+            log.warning("%s: is damaged; its curves end early: %s", path, error)
     return {tag: _thinned(sorted(points.items())) for tag, points in found.items()}
 
 
@@ -95,7 +98,7 @@ def reconstruction(folder: Path) -> Image.Image | None:
                 image = Image.open(path)
                 image.load()
                 return image
-            except (OSError, ValueError, Image.DecompressionBombError) as error:
+            except Exception as error:  # of Pillow's readers of many formats
                 log.warning("%s: not shown: %s", path, error)
     return None
 

@@ -62,7 +62,7 @@ def read_run(folder: Path) -> Run:
             records[name] = parse((folder / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, yaml.YAMLError):
+        except Exception:  # of the file, or of the parsers: also of what is nested too deeply
             damaged.append(name)
     if damaged:
         records[FAILURE] = {"reason": f"damaged record: {', '.join(damaged)}"}
@@ -160,8 +160,9 @@ def _metrics(text: str) -> dict[str, Any]:
 
 def _failure(text: str) -> dict[str, Any]:
     contents = _mapping(json.loads(text))
-    if not isinstance(contents.get("exit_code", 1), int):
-        raise ValueError("exit_code: expected a whole number")
+    code = contents.get("exit_code", 1)
+    if type(code) is not int or not 0 <= code < 256:
+        raise ValueError("exit_code: expected a whole number below 256")
     return contents
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ffnet.printable import printable
 from ffnet.runs.paper import reported
 from ffnet.runs.run import Run, number, score_directions, strict_json
 
@@ -164,9 +165,9 @@ def as_json(table: Table) -> str:
 def as_csv(table: Table) -> str:
     text = io.StringIO()
     records = as_records(table)
-    writer = csv.DictWriter(text, list(records[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, [printable(name) for name in records[0]], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    writer.writerows({printable(name): _printable(value) for name, value in record.items()} for record in records)
     return text.getvalue()
 
 
@@ -206,11 +207,16 @@ def as_markdown(table: Table) -> str:
             )
         )
     if table.shared:
-        parts.append("In every run: " + ", ".join(f"{key}={value}" for key, value in table.shared.items()) + "\n")
+        shared = ", ".join(f"{key}={value}" for key, value in table.shared.items())
+        parts.append(f"In every run: {printable(shared)}\n")
     return "\n".join(parts)
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {"markdown": as_markdown, "csv": as_csv, "json": as_json}
+
+
+def _printable(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) else value
 
 
 def _mean_std(mean: float | None, std: float | None, bold: bool = False) -> str:
@@ -224,7 +230,7 @@ def _mean_std(mean: float | None, std: float | None, bold: bool = False) -> str:
 
 
 def _pipe_table(head: list[str], rows: list[list[str]]) -> str:
-    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in [head, *rows]]
+    cells = [[printable(cell.replace("|", "\\|").replace("\n", " ")) for cell in row] for row in [head, *rows]]
     widths = [max(3, *(len(row[i]) for row in cells)) for i in range(len(head))]
     cells.insert(1, ["-" * width for width in widths])
     lines = (" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)

@@ -63,8 +63,8 @@ class Raster(Record):
         """Pixels (height, width, channels) at ``size`` (height, width); None is the size of the signal."""
 
     @abstractmethod
-    def check_writable(self, path: Path) -> None:
-        """Raises ValueError or OSError if ``save`` cannot write such an image to ``path``."""
+    def check_writable(self, path: Path, size: tuple[int, int]) -> None:
+        """Raises ValueError or OSError if ``save`` cannot write such an image, of ``size``, to ``path``."""
 
     @abstractmethod
     def save(self, pixels: np.ndarray, path: Path) -> None:

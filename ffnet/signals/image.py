@@ -14,11 +14,11 @@ from torch import Tensor
 from ffnet.rendering import bands, pixel_coordinates, render
 from ffnet.signals.base import Field, Progress, Raster
 from ffnet.signals.image_files import (
-    MAX_PIXELS,
     check_writable,
     cropped,
     display,
     natural_suffix,
+    pair,
     read_image,
     resized,
     save_image,
@@ -27,6 +27,8 @@ from ffnet.signals.image_files import (
 )
 from ffnet.signals.image_memory import image_of, is_path, unit_pixels
 
+# Values per pixel of an image that is restored in a mode; a palette's colours are fitted as RGB.
+CHANNELS = {"1": 1, "L": 1, "I;16": 1, "LA": 2, "RGB": 3, "P": 3, "RGBA": 4, "CMYK": 4}
 # Pixels per chunk in which large images are converted to floating point.
 BAND = 2**18
 
@@ -53,6 +55,11 @@ class ImageRecord(Raster):
     mode: str = "RGB"
     palette: Sequence[int] | None = None
 
+    def __post_init__(self) -> None:
+        if CHANNELS.get(self.mode) != self.channels or self.bits not in (8, 16) or not 0 <= self.offset <= 1:
+            raise ValueError(f"{self.channels} channels of {self.bits} bits at {self.offset} in mode {self.mode!r}")
+        pair("size", self.size)
+
     def render(
         self,
         field: Field,
@@ -70,9 +77,9 @@ class ImageRecord(Raster):
     def reconstruct(self, field: Field, device: torch.device | str = "cpu") -> Image.Image:
         return to_image(self.render(field, device=device), self.mode, self.palette)
 
-    def check_writable(self, path: Path) -> None:
+    def check_writable(self, path: Path, size: tuple[int, int]) -> None:
         probe = np.zeros((1, 1, self.channels), f"uint{self.bits}")
-        check_writable(path, to_image(probe, self.mode, self.palette))
+        check_writable(path, to_image(probe, self.mode, self.palette), size)
 
     def save(self, pixels: np.ndarray, path: Path) -> None:
         save_image(to_image(pixels, self.mode, self.palette), path)
@@ -92,7 +99,7 @@ class ImageSignal:
         crop: [height, width] of a central crop, or one number for a square.
         size: [height, width] to resize to after the crop (Lanczos), or one number for a square.
         offset: position of a pixel in its cell: 0.5 is the centre, 0 the corner (Tancik et al. 2020).
-        max_pixels: larger images are refused, because they may be decompression bombs.
+        max_pixels: larger files are refused, because they may be decompression bombs; None is the limit of pixels.
 
     Attributes:
         pixels: (height, width, channels).
@@ -108,7 +115,7 @@ class ImageSignal:
         crop: int | Sequence[int] | None = None,
         size: int | Sequence[int] | None = None,
         offset: float = 0.5,
-        max_pixels: int = MAX_PIXELS,
+        max_pixels: int | None = None,
     ) -> None:
         if not 0 <= offset <= 1:
             raise ValueError(f"offset: expected a number in [0, 1], got {offset}")

@@ -1,7 +1,7 @@
 """Reads and writes images of any mode that Pillow opens, and converts them to arrays and back."""
 
 import io
-import tempfile
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,8 @@ from jaxtyping import Float
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from ffnet.atomic import replacing
+from ffnet import budget
+from ffnet.atomic import check_replaceable, replacing
 
 # The mode in which an image is fitted. Modes that are not listed become RGB.
 _FITTED = {
@@ -28,23 +29,39 @@ _FITTED = {
     "I;16B": "I;16",
     "I;16N": "I;16",
 }
-MAX_PIXELS = 2**28
 
 
 @contextmanager
-def _pixel_limit(max_pixels: int) -> Iterator[None]:
-    """Lets Pillow open images of up to ``max_pixels``. It warns above its limit and refuses above twice the limit."""
+def pixel_limit(most: int | None) -> Iterator[None]:
+    """Lets Pillow open images of up to ``most`` pixels. It warns above its limit and refuses above twice the limit."""
     before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = max(1, (max_pixels + 1) // 2)
+    Image.MAX_IMAGE_PIXELS = None if most is None else max(1, (most + 1) // 2)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # above half the limit, and about damaged metadata
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Keeps libtiff and libjpeg from printing what is wrong with a file; their callers raise it."""
+    try:
+        before = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+
+
+def read_image(path: Path, max_pixels: int | None = None) -> Image.Image:
     """The image at ``path``, rotated by its EXIF orientation, in a mode whose channels can be fitted.
 
     ``info["ffnet"]`` of the result contains the ``mode`` and ``palette`` with which ``to_image`` restores the mode of
@@ -52,7 +69,8 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
     Raises:
         FileNotFoundError, IsADirectoryError, PermissionError: as ``open`` does.
-        ValueError: if the file is not an image, is damaged, or has more than ``max_pixels`` pixels.
+        ValueError: if the file is not an image, is damaged, or has more than ``max_pixels`` pixels; if None, more than
+            the limit of pixels.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; expected an image")
@@ -60,17 +78,21 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise IsADirectoryError(f"{path}: is a directory; expected an image")
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: is empty; expected an image")
+    most = budget.limit("pixels") if max_pixels is None else max_pixels
+    setting = "limits.pixels" if max_pixels is None else "dataset.max_pixels"
     try:
-        with _pixel_limit(max_pixels), Image.open(path) as opened:
+        with pixel_limit(most), silent_stderr(), Image.open(path) as opened:
+            if most is not None and opened.width * opened.height > most:
+                raise Image.DecompressionBombError
             opened.load()
             image = ImageOps.exif_transpose(opened)
     except Image.DecompressionBombError as error:
-        raise ValueError(f"{path}: has more than {max_pixels} pixels; raise dataset.max_pixels to open it") from error
+        raise ValueError(f"{path}: has more than {most} pixels; raise {setting} to open it") from error
     except UnidentifiedImageError as error:
         raise ValueError(f"{path}: is not an image that Pillow can open") from error
     except PermissionError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:  # of Pillow's readers of many formats
         raise ValueError(f"{path}: damaged image ({error})") from error
     return fittable(image, path)
 
@@ -125,6 +147,7 @@ def resized(image: Image.Image, size: int | Sequence[int] | None) -> Image.Image
     if size is None:
         return image
     height, width = pair("size", size)
+    budget.check("pixels", height * width, "size")
     # Pillow only resizes 16-bit grey with its nearest-neighbour filter, hence the conversion to 32-bit floats.
     if image.mode.startswith("I;16"):
         values = Image.fromarray(to_array(image)[..., 0].astype("float32"))
@@ -159,25 +182,40 @@ def natural_suffix(mode: str) -> str:
     return ".tif" if mode == "CMYK" else ".png"
 
 
-def check_writable(path: Path, probe: Image.Image) -> None:
-    """Checks whether an image like ``probe`` can be written to ``path``, before a larger one is computed.
+def check_writable(path: Path, probe: Image.Image, size: tuple[int, int]) -> None:
+    """Checks whether an image like ``probe``, but of ``size`` (height, width), can be written to ``path``.
 
     Raises:
-        ValueError: if the format of the suffix does not support the mode of the image.
+        ValueError: if the format of the suffix does not support the mode or the size of the image.
         OSError: if the directory is missing or not writable.
     """
     Image.init()
     kind = Image.EXTENSION.get(path.suffix.lower())
     if kind is None or kind not in Image.SAVE:
         raise ValueError(f"output: expected an image's name, such as image.png, got {path.name!r}")
-    if path.is_dir() or not path.parent.is_dir():
-        raise FileNotFoundError(f"output: {path.parent} is not a directory in which to write {path.name}")
+    check_replaceable(path)
     try:
         probe.save(io.BytesIO(), format=kind)
-    except (OSError, KeyError, ValueError) as error:
+    except Exception as error:  # of Pillow's writers of many formats
         raise ValueError(f"output: {kind} cannot hold an image of mode {probe.mode}; try .png") from error
-    with tempfile.TemporaryFile(dir=path.parent):
-        pass
+    for side in ((1, size[1]), (size[0], 1)):
+        if not _holds(kind, probe, side):
+            raise ValueError(f"output: {kind} cannot hold an image of {size[0]} x {size[1]} pixels; try .png")
+
+
+def _holds(kind: str, probe: Image.Image, size: tuple[int, int]) -> bool:
+    """Whether a file of this format can hold an image like ``probe``, but of ``size`` (height, width)."""
+    file = io.BytesIO()
+    try:
+        with silent_stderr():
+            probe.resize((size[1], size[0]), Image.Resampling.NEAREST).save(file, format=kind)
+    except Exception:  # of Pillow's writers of many formats
+        return False
+    try:
+        with pixel_limit(None), Image.open(file) as found:
+            return bool(found.size == (size[1], size[0]))  # some formats shrink images
+    except Exception:  # a format that Pillow writes, but does not read
+        return True
 
 
 def save_image(image: Image.Image, path: Path) -> None:

@@ -21,6 +21,10 @@ ELLIPSES = np.array(
 )
 
 
+# Samples along each side of a pixel.
+SUPERSAMPLING = 4
+
+
 def _in_square() -> tuple[np.ndarray, ...]:
     """Centres, half axes, turns (radians, from x to y) and values in [0, 1]^2, y down."""
     x, y, a, b, turn, value = ELLIPSES.T
@@ -50,7 +54,7 @@ def phantom_integrals(lines: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n"]
     return total
 
 
-def phantom_pixels(size: int, supersampling: int = 4) -> Float[np.ndarray, "size size 1"]:
+def phantom_pixels(size: int, supersampling: int = SUPERSAMPLING) -> Float[np.ndarray, "size size 1"]:
     """The phantom as an image: each pixel is the mean over ``supersampling`` x ``supersampling`` points of its cell."""
     fine = size * supersampling
     axis = (np.arange(fine) + 0.5) / fine

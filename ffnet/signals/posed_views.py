@@ -1,5 +1,6 @@
 """Images of a scene with the poses of the camera that took them."""
 
+import math
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ffnet.budget import chunk
+from ffnet.budget import Excess, check, chunk
 from ffnet.signals.base import Field, Record
 from ffnet.signals.image_files import save_image
 
@@ -29,6 +30,21 @@ def camera_rays(poses: Float[Tensor, "v 4 4"], focal: float, height: int, width:
     directions = normalize(local, dim=-1) @ poses[:, None, :3, :3].transpose(-1, -2)
     origins = poses[:, None, None, :3, 3].expand_as(directions)
     return torch.cat([origins, directions], dim=-1)
+
+
+def shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays in an ``.npz`` file, from their headers alone; those of a bomb are not unpacked.
+
+    Raises:
+        Exception: if it is none.
+    """
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    found = {}
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as member:
+                found[name.removesuffix(".npy")] = readers[np.lib.format.read_magic(member)](member)[0]
+    return found
 
 
 @dataclass(frozen=True)
@@ -86,13 +102,17 @@ class PosedViews:
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file; expected an .npz file of images, poses and focal")
         try:
+            for name, shape in shapes(path).items():
+                check("points", math.prod(shape), f"{path}: {name}")
             with np.load(path) as held:
                 images, poses, focal = (np.asarray(held[name]) for name in ("images", "poses", "focal"))
         except KeyError as error:
             raise ValueError(f"{path}: expected images, poses and focal, has no {error.args[0].split()[0]}") from error
-        except (zipfile.BadZipFile, ValueError, EOFError, TypeError) as error:
+        except Excess:
+            raise
+        except Exception as error:  # of zipfile, zlib, and numpy's readers of headers and numbers
             raise ValueError(f"{path}: expected an .npz file of images, poses and focal ({error})") from error
-        if images.ndim != 4 or images.shape[-1] != 3 or len(images) < 2:
+        if images.ndim != 4 or images.shape[-1] != 3 or len(images) < 2 or images.size == 0:
             raise ValueError(f"{path}: expected at least 2 images (n, height, width, 3), got shape {images.shape}")
         if poses.shape != (len(images), 4, 4):
             raise ValueError(f"{path}: expected poses of shape {(len(images), 4, 4)}, got {poses.shape}")

@@ -7,6 +7,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from ffnet.analysis import Observed, OctaveErrors, decayed_to
+from ffnet.budget import check
 from ffnet.datasets import Source
 from ffnet.kernels import effective_rank, eigenvalues, empirical_ntk_trace
 from ffnet.training.module import Fitting
@@ -49,6 +50,8 @@ class KernelWatch(Periodic):
                 raise ValueError(f"{name}: expected at least 1, got {value}")
         if points < max(2, leading):
             raise ValueError(f"points: expected at least 2 and at least `leading`, which is {leading}, got {points}")
+        check("points", points**2, "callbacks.kernel.points, squared")
+        check("points", band_points, "callbacks.kernel.band_points")
         self.points = points
         self.leading = leading
         self.band_points = band_points

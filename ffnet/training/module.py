@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ffnet.checkpoint import Checkpoint
 from ffnet.datasets import Dataset
-from ffnet.fitting import Engine, Objective, Processes, Regularizer, Stepper, anneal
+from ffnet.fitting import Engine, Objective, Processes, Regularizer, Stepper, anneal, rehearse
 from ffnet.fitting.step import Observed
 from ffnet.memory import keep_freed_memory
 from ffnet.training.spans import callbacks_of, listeners
@@ -89,9 +89,9 @@ class Fitting(LightningModule):
         self.last_loss = math.nan
         self.last_scores: dict[str, float] = {}  # of the last training batch
         self.stepper: Stepper | None = None
+        self.begun = False  # whether steps have been taken since this module was made
         self.scored: tuple[int, dict[str, float]] | None = None  # step and scores of the last evaluation
         self._restored: Checkpoint | None = None
-        self.begun = False  # whether all state has been restored
 
     # For callbacks
 
@@ -118,6 +118,10 @@ class Fitting(LightningModule):
         if self.trainer.world_size > 1:  # Lightning's own reduction adds a barrier
             torch.distributed.all_reduce(tensor)
         return tensor
+
+    def rehearse(self) -> None:
+        """Tries a step; raises what its parts raise. See ``ffnet.fitting.rehearse``."""
+        rehearse(self.field, self.dataset, self.objective, self.make_optimizer, self.make_schedule)
 
     # For Lightning
 
@@ -158,9 +162,6 @@ class Fitting(LightningModule):
             self.manual_backward,
         )
 
-    def on_train_start(self) -> None:
-        self.begun = True
-
     def on_fit_end(self) -> None:
         self.stepper = None
 
@@ -184,6 +185,7 @@ class Fitting(LightningModule):
         self._check_finite()
         self.seconds_per_step = together / self.trainer.world_size / steps
         self.seconds += elapsed
+        self.begun = True
 
     @torch.no_grad()
     def _scores(self, observed: list[Observed]) -> dict[str, float]:

@@ -22,6 +22,14 @@ def jpeg() -> bytes:
     return buffer.getvalue()
 
 
+def tiff() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)).save(
+        buffer, "TIFF", compression="tiff_lzw"
+    )
+    return buffer.getvalue()
+
+
 def bomb() -> bytes:
     """A PNG of 100,000 x 100,000 pixels in a few bytes."""
     size = (100_000).to_bytes(4, "big")
@@ -54,6 +62,7 @@ def files(tmp_path, monkeypatch):
         "empty.png": b"",
         "text.png": b"This is no image.",
         "cut.jpg": jpeg()[:700],
+        "cut.tif": tiff()[:-200],
         "cut.png": IMAGE[: len(IMAGE) // 2],
         "stump.png": IMAGE[:20],
         "bomb.png": bomb(),
@@ -61,6 +70,7 @@ def files(tmp_path, monkeypatch):
         "cut.ckpt": foreign()[:500],
         "malicious.ckpt": pickle.dumps(Malicious()),
         "text.ckpt": b"no checkpoint",
+        "long.ckpt": b"0.1 2\n" * 100,
         "broken.py": BROKEN.encode(),
     }
     for name, content in contents.items():
@@ -186,6 +196,22 @@ FIT = {
     "no steps": (["trainer.max_steps=0"], "trainer.max_steps: expected an integer of at least 1, got 0"),
     "steps that are a word": (["trainer.max_steps=many"], "trainer.max_steps: expected an integer"),
     "negative rate": (["optimizer.lr=-1"], "learning rate: -1"),
+    "rate that is a word": (["optimizer.lr=abc"], "optimizer: TypeError: "),
+    "schedule that cannot step": (["schedule.T_max=''"], "schedule: TypeError: "),
+    "clipping, which Lightning checks when it starts": (
+        ["+trainer.gradient_clip_val=1.0"],
+        "Automatic gradient clipping is not supported",
+    ),
+    "loss of many numbers": (
+        ["+loss.reduction=none"],
+        "loss: RuntimeError: grad can be implicitly created only for scalar outputs",
+    ),
+    "size that is too large": (["dataset.size=[100000,100000]"], "size: expected at most 268435456 pixels"),
+    "limit that is none": (["limits.pixels=many"], "limits.pixels: expected an integer of at least 1, or null"),
+    "limits that are none": (["limits=null"], "limits: expected"),
+    "unknown limit": (["+limits.colours=3"], "limits: expected pixels, points, parameters, corners, jobs, got colours"),
+    "file with an escape": (["dataset.path='a\x1b[2Jb.png'"], "a\\x1b[2Jb.png: no such file"),
+    "file that Pillow's C libraries complain about": (["dataset.path=cut.tif"], "cut.tif: "),
     "negative seed": (["seed=-1"], "seed: expected an integer"),
     "no interval": (["callbacks.checkpoints.every_n_steps=0"], "every_n_steps: expected at least 1, or null, got 0"),
     "width of zero": (["model.hidden_features=0"], "hidden_features: expected"),
@@ -258,7 +284,7 @@ FIT = {
         ["+callbacks.x._target_=broken.BrokenCallback"],
         "broken.BrokenCallback raised ZeroDivisionError: division by zero",
     ),
-    "optimizer that raises": (["optimizer._target_=broken.BrokenOptimizer"], "RuntimeError: no optimizer"),
+    "optimizer that raises": (["optimizer._target_=broken.BrokenOptimizer"], "optimizer: RuntimeError: no optimizer"),
     "regularizer without a weight": (
         ["+regularizers.x._target_=ffnet.fitting.TotalVariation"],
         "missing 1 required positional argument: 'weight'",
@@ -279,6 +305,8 @@ OTHERS = {
     ),
     "render a malicious checkpoint": (["render", "checkpoint=malicious.ckpt"], "malicious.ckpt: refused"),
     "render a text": (["render", "checkpoint=text.ckpt"], "text.ckpt: "),
+    "render a text of many lines": (["render", "checkpoint=long.ckpt"], "long.ckpt: "),
+    "package of no settings": (["render", "--cfg", "job", "--package", "nowhere"], "package 'nowhere' not found"),
     "evaluate an image": (["evaluate", "checkpoint=good.png"], "good.png: "),
     "evaluate from nowhere": (["evaluate", "checkpoint=nowhere"], "nowhere: no such file or directory"),
     "export without a checkpoint": (["export"], "checkpoint"),
@@ -294,8 +322,7 @@ def check(done, message, folder, before):
     assert len(err.strip().splitlines()) == 1, err
     assert message in err
     assert "Traceback" not in out + err
-    left = [p for p in folder.rglob("*") if p.is_file() and p not in before]
-    assert all(p.name in ("fit.log", "config.yaml", "hydra.yaml", "overrides.yaml", "failed.json") for p in left), left
+    assert set(folder.rglob("*")) == set(before)
 
 
 @pytest.mark.usefixtures("without_shape_checks")
@@ -331,3 +358,91 @@ def test_a_task_without_a_reconstruction_has_scores_alone(command, tmp_path):
         assert len(err.splitlines()) == 1
     code, _, err = command("evaluate", "checkpoint=run", "trust=[broken.Line]", "+dataset.mean=-1")
     assert (code, err) == (2, "ffnet evaluate: broken.Line raised KeyError: 'mean'\n")
+
+
+@pytest.fixture
+def fitted(command, tmp_path):
+    """A run directory, and a way to change what its checkpoint holds."""
+    assert command("fit", *SMALL, "trainer.max_steps=2", "hydra.run.dir=run")[0] == 0
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    contents = torch.load(path, weights_only=True)
+
+    def change(function):
+        function(contents)
+        torch.save(contents, path)
+
+    return change
+
+
+CONTENTS = {
+    "no state": (lambda saved: saved.pop("state_dict"), "lacks state_dict"),
+    "no settings": (lambda saved: saved["ffnet"].pop("settings"), "lacks settings"),
+    "no field": (lambda saved: saved["ffnet"].pop("field"), "lacks field"),
+    "a field without a class": (lambda saved: saved["ffnet"].update(field={}), "last.ckpt: "),
+    "a field that is a number": (lambda saved: saved["ffnet"].update(field=3), "last.ckpt: "),
+    "a record of another size": (lambda saved: saved["ffnet"]["signal"].update(channels=4), "last.ckpt: "),
+    "a record of no mode": (lambda saved: saved["ffnet"]["signal"].update(mode="XYZ"), "last.ckpt: "),
+    "weights that are not finite": (
+        lambda saved: next(iter(saved["state_dict"].values())).fill_(float("nan")),
+        "last.ckpt: has weights that are not finite numbers",
+    ),
+}
+
+
+@pytest.mark.usefixtures("without_shape_checks")
+@pytest.mark.parametrize("case", CONTENTS)
+def test_a_checkpoint_that_lacks_a_part_is_refused(command, fitted, tmp_path, case):
+    change, message = CONTENTS[case]
+    fitted(change)
+    before = set(tmp_path.rglob("*"))
+    check(command("render", "checkpoint=run"), message, tmp_path, before)
+
+
+RENDERINGS = {
+    "trust that is no name": (["trust=[1]"], "trust: expected module.Class, got 1"),
+    "trust that is no list": (["trust=3"], "trust: expected a list of module.Class, got 3"),
+    "no size": (["size=0"], "size: expected [height, width] of at least 1 pixel each, got 0"),
+    "an empty size": (["size=[]"], "size: expected [height, width] of at least 1 pixel each, got []"),
+    "a false size": (["size=false"], "size: expected [height, width] of at least 1 pixel each, got False"),
+    "a device without numbers": (["device=meta"], "device: expected"),
+    "a format for smaller images": (
+        ["output=a.webp", "size=[1,20000]"],
+        "WEBP cannot hold an image of 1 x 20000 pixels",
+    ),
+    "a format that would shrink it": (["output=a.ico", "size=[300,20]"], "ICO cannot hold an image of 300 x 20 pixels"),
+    "a device file": (["output=/dev/null"], "output: "),
+    "a directory": (["output=folder.png"], "folder.png, which is a directory"),
+    "a name that is too long": ([f"output={'x' * 300}.png"], "File name too long"),
+}
+
+
+@pytest.mark.parametrize("case", RENDERINGS)
+def test_an_image_that_cannot_be_written_is_found_before_it_is_rendered(command, fitted, tmp_path, case, monkeypatch):
+    from ffnet.signals import ImageRecord
+
+    sizes = []
+    render = ImageRecord.render
+    monkeypatch.setattr(
+        ImageRecord, "render", lambda *args, **options: sizes.append(args[2]) or render(*args, **options)
+    )
+    (tmp_path / "folder.png").mkdir()
+    before = set(tmp_path.rglob("*"))
+    overrides, message = RENDERINGS[case]
+    check(command("render", "checkpoint=run", *overrides), message, tmp_path, before)
+    assert set(sizes) <= {(1, 1)}
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("command_of", ["table", "report"])
+def test_one_damaged_run_does_not_stop_the_others(command, tmp_path, command_of):
+    from tests.runs.folders import write_run
+
+    for name in ("0", "1", "2", "3"):
+        write_run(tmp_path / "runs" / name, [f"seed={name}"], {"psnr": 1.0, "higher_is_better": {"psnr": True}})
+    (tmp_path / "runs" / "1" / "metrics.json").write_text("[" * 100_000)
+    (tmp_path / "runs" / "2" / ".hydra" / "overrides.yaml").write_text("{" * 5_000)
+    (tmp_path / "runs" / "3" / "metrics.json").write_bytes(b"\xff\x00")
+    code, out, err = command(command_of, "run=runs")
+    assert (code, err) == (0, "")
+    if command_of == "table":
+        assert out.count("damaged record") == 3

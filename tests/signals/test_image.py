@@ -39,14 +39,14 @@ def test_a_reconstruction_has_the_mode_and_size_of_the_signal(tmp_path):
 
 def test_what_cannot_be_written_is_refused_before_the_work(tmp_path):
     rgba = ImageRecord((2, 2), 4, mode="RGBA")
-    rgba.check_writable(tmp_path / "a.png")
+    rgba.check_writable(tmp_path / "a.png", (9, 7))
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match="JPEG cannot hold an image of mode RGBA"):
-        rgba.check_writable(tmp_path / "a.jpg")
+        rgba.check_writable(tmp_path / "a.jpg", (9, 7))
     with pytest.raises(ValueError, match="expected an image's name"):
-        rgba.check_writable(tmp_path / "a.doc")
+        rgba.check_writable(tmp_path / "a.doc", (9, 7))
     with pytest.raises(FileNotFoundError, match="is not a directory"):
-        rgba.check_writable(tmp_path / "missing" / "a.png")
+        rgba.check_writable(tmp_path / "missing" / "a.png", (9, 7))
 
 
 def test_an_image_that_cannot_be_saved_leaves_the_old_one(tmp_path):

@@ -1,0 +1,119 @@
+"""What is checked before Hydra creates a command's directory, and what becomes of the directory if it is refused."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from ffnet.budget import limited
+from ffnet.cli.errors import reading_input
+from ffnet.cli.launch import ALONE, rank
+from ffnet.cli.overrides import combinations, parsed
+
+# What a run, or the command ntk, has written.
+EVENTS = "events.out.tfevents.*"
+RESULTS = ("metrics.json", "checkpoints", "ntk.json")
+
+
+def planned(hydra: Any, command: str, overrides: list[str]) -> DictConfig:
+    """The configuration of the command, Hydra's own included, composed as for a sweep.
+
+    Raises:
+        HydraException, OmegaConfBaseException: if it cannot be composed.
+    """
+    config: DictConfig = hydra.compose_config(
+        command, overrides, run_mode=RunMode.MULTIRUN, validate_sweep_overrides=False
+    )
+    HydraConfig.instance().set_config(config)  # its resolver is for this
+    return config
+
+
+@contextmanager
+def limits_of(config: DictConfig) -> Iterator[None]:
+    """Applies the limits of the command's settings in this block.
+
+    Raises:
+        BadInput: if one is none.
+    """
+    with reading_input():
+        settings = OmegaConf.to_container(config.limits, resolve=True) if OmegaConf.is_dict(config.limits) else None
+        if not isinstance(settings, dict):
+            raise ValueError(f"limits: expected a limit for each of pixels, points, ..., got {config.limits!r}")
+        block = limited({str(name): value for name, value in settings.items()})
+        block.__enter__()
+    try:
+        yield
+    finally:
+        block.__exit__(None, None, None)
+
+
+def check_sweep(hydra: Any, config: DictConfig) -> None:
+    """Raises ValueError if a sweep has too many jobs, or its directory holds another sweep."""
+    folder = Path(config.hydra.sweep.dir)
+    if starts_afresh(config) and (folder / "multirun.yaml").exists():
+        raise ValueError(
+            f"hydra.sweep.dir: {folder} holds a sweep; resume={folder} goes on with it, overwrite=true replaces it"
+        )
+    sweeper = config.hydra.sweeper
+    if str(sweeper._target_).endswith("BasicSweeper"):
+        params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+        task: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+        combinations(parsed([*params, *task], hydra.config_loader))
+
+
+def check_run(config: DictConfig) -> None:
+    """Raises ValueError if the directory of a run that starts afresh holds another run."""
+    mine = rank() == 0 and ALONE not in os.environ  # and not that of a process which has checked it
+    if starts_afresh(config) and mine and holds_results(folder := Path(config.hydra.run.dir)):
+        raise ValueError(
+            f"hydra.run.dir: {folder} holds a run; resume={folder} goes on with it, overwrite=true replaces it"
+        )
+
+
+def starts_afresh(config: DictConfig) -> bool:
+    """Whether the command neither goes on with a run or sweep nor may replace one."""
+    return "resume" in config and (config.resume is None or config.resume is False) and config.overwrite is not True
+
+
+def holds_results(folder: Path) -> bool:
+    """Whether a run has written to ``folder``."""
+    return any((folder / name).exists() for name in RESULTS)
+
+
+def clear_results(folder: Path) -> None:
+    """Removes what an earlier run has written to ``folder``, so that nothing of it is taken for the new run's."""
+    for name in (*RESULTS, "failed.json", "reconstruction.*", "views.png", "ntk.png", EVENTS):
+        for path in folder.glob(name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextmanager
+def removed_if_refused(config: DictConfig, used: list[Path], refused: Callable[[], bool]) -> Iterator[None]:
+    """Removes the directory of the command after this block if the command was ``refused`` and had created it.
+
+    Args:
+        config: of the command.
+        used: the directory, once it is known.
+        refused: whether the command was refused.
+    """
+    folder = Path(config.hydra.run.dir).absolute()
+    before = {place for place in (folder, *folder.parents, *folder.glob(EVENTS)) if place.exists()}
+    try:
+        yield
+    finally:
+        folder = used[-1].absolute() if used else folder
+        if refused() and folder not in before and folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+            for parent in folder.parents:
+                if parent in before or any(parent.iterdir()):
+                    break
+                parent.rmdir()
+        elif refused():  # a run that was to go on
+            for path in set(folder.glob(EVENTS)) - before:
+                path.unlink()

@@ -1,0 +1,118 @@
+"""Directories of runs: a refused command leaves none, and a run is never replaced unasked."""
+
+import json
+
+import pytest
+
+from tests.conftest import SMALL
+
+FEW = [*(override for override in SMALL if "max_steps" not in override), "trainer.max_steps=2"]
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["fit", "dataset.path=nowhere.png"],
+        ["fit", "encoder=gaussian", "encoder.sigma=-1"],
+        ["fit", "optimizer.lr=abc"],
+        ["fit", "trainer.accelerator=abacus"],
+        ["fit", "+trainer.gradient_clip_val=1.0"],
+        ["fit", "limits.pixels=0"],
+        ["fit", "no_such_setting=1"],
+        ["fit", "hydra.run.dir=a/b/c", "dataset.path=nowhere.png"],
+        ["fit", "resume=nowhere"],
+        ["fit", "trainer.devices=2", "dataset.batch_size=1"],
+        ["ntk", "ntk.points=0"],
+        ["fit", "-m", "seed=0,1", "limits.jobs=1"],
+    ],
+    ids=" ".join,
+)
+def test_a_refused_command_leaves_no_directory(command, tmp_path, argv):
+    code, _, err = command(argv[0], *FEW, *argv[1:])
+    assert (code, len(err.splitlines())) == (2, 1), err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_was_there_stays(command, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    assert command("fit", *FEW, "dataset.path=nowhere.png", "hydra.run.dir=run")[0] == 2
+    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+
+def test_a_refused_run_of_a_sweep_keeps_its_reason(command, tmp_path):
+    code, _, err = command("fit", "-m", *FEW, "dataset.size=8,-8", "hydra.sweep.dir=sweep")
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert json.loads((tmp_path / "sweep" / "1" / "failed.json").read_text())["exit_code"] == 2
+
+
+@pytest.fixture
+def run(command, tmp_path):
+    assert command("fit", *FEW, "hydra.run.dir=run")[0] == 0
+    return tmp_path / "run"
+
+
+def test_a_run_is_not_replaced_unasked(command, run):
+    before = contents(run)
+    for argv in (["fit", *FEW, "seed=1"], ["fit", *FEW, "dataset.path=nowhere.png"], ["ntk", *FEW]):
+        code, _, err = command(*argv, "hydra.run.dir=run")
+        assert code == 2
+        assert err.endswith("run holds a run; resume=run goes on with it, overwrite=true replaces it\n"), err
+        assert contents(run) == before
+
+
+def test_a_run_is_replaced_as_a_whole_if_asked(command, run):
+    (run / "reconstruction.tif").write_bytes(b"of another mode")
+    assert command("fit", *FEW, "seed=1", "hydra.run.dir=run", "overwrite=true")[0] == 0
+    assert json.loads((run / "metrics.json").read_text())["seed"] == 1
+    assert len(list(run.glob("events*"))) == len(list(run.glob("reconstruction*"))) == 1
+    assert command("fit", "resume=run", "trainer.max_steps=3")[0] == 0
+
+
+def test_a_refused_replacement_keeps_the_results(command, run):
+    results = {
+        name: data for name, data in contents(run).items() if name.parts[0] != ".hydra" and name.suffix != ".log"
+    }
+    assert command("fit", *FEW, "dataset.path=nowhere.png", "hydra.run.dir=run", "overwrite=true")[0] == 2
+    assert results.items() <= contents(run).items()
+
+
+def test_a_sweep_is_not_replaced_unasked(command, tmp_path):
+    line = ["fit", "-m", *FEW, "seed=0,1", "hydra.sweep.dir=sweep"]
+    assert command(*line)[0] == 0
+    before = contents(tmp_path / "sweep")
+    code, _, err = command(*line)
+    assert code == 2
+    assert "sweep holds a sweep; resume=sweep goes on with it, overwrite=true replaces it" in err
+    assert contents(tmp_path / "sweep") == before
+    assert command(*line, "resume=true")[0] == 0
+    assert command(*line, "overwrite=true")[0] == 0
+
+
+def test_python_does_not_replace_a_run_unasked(tmp_path):
+    import ffnet
+
+    fit = {"overrides": FEW, "directory": tmp_path / "run", "progress": False}
+    ffnet.fit(**fit)
+    before = contents(tmp_path / "run")
+    with pytest.raises(ValueError, match=r"run holds a run; overwrite=True replaces it"):
+        ffnet.fit(**fit)
+    assert contents(tmp_path / "run") == before
+    ffnet.fit(**fit, overwrite=True)
+    with pytest.raises(ValueError, match=r"resume: ffnet.fit starts runs"):
+        ffnet.fit(**fit, resume=str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("value", ["0", "''", "1.5", "[]", "{}"])
+def test_resume_never_starts_afresh(command, tmp_path, value):
+    code, _, err = command("fit", *FEW, f"resume={value}")
+    assert (code, len(err.splitlines())) == (2, 1), err
+    assert "resume: expected a run" in err
+    assert list(tmp_path.iterdir()) == []
+    code, _, err = command("fit", "-m", *FEW, f"resume={value},{value}")
+    assert code == 2
+    assert not list(tmp_path.rglob("metrics.json"))
