@@ -74,7 +74,7 @@ def warnings_logged() -> Iterator[None]:
         log.warning("%s: %s", category.__name__, " ".join(str(message).split()))
 
     with warnings.catch_warnings():
-        warnings.showwarning = write
+        warnings.showwarning = write  # type: ignore[assignment]
         yield
 
 

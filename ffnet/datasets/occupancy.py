@@ -141,7 +141,6 @@ class OccupancyDataset(Dataset):
         for name, count in (("batch_size", batch_size), ("scored_points", scored_points), ("pool", pool)):
             if count is not None or name != "pool":
                 _check_count(name, count)
-                budget.check("points", count, name)
         if type(resolution) is not int or resolution < 2:
             raise ValueError(f"resolution: expected an integer of at least 2 cells, got {resolution!r}")
         check_resolution(resolution)
@@ -197,3 +196,4 @@ def _check_number(name: str, value: Any, top: float) -> None:
 def _check_count(name: str, value: Any) -> None:
     if type(value) is not int or value < 1:
         raise ValueError(f"{name}: expected at least 1 point, got {value!r}")
+    budget.check("points", value, name)

@@ -45,8 +45,8 @@ def labelled_pool(shape: "ShapePoints", count: int) -> tuple[Tensor, Tensor]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            arrays = {"points": points.numpy(), "labels": labels.numpy()}
-            np.savez(temporary, **arrays, digest=np.array(_digest(**arrays)))
+            digest = np.array(_digest(points.numpy(), labels.numpy()))
+            np.savez(temporary, points=points.numpy(), labels=labels.numpy(), digest=digest)
     except OSError:  # the cache cannot be written; the run does not depend on it
         pass
     return points, labels
@@ -56,7 +56,7 @@ def _digest(points: np.ndarray, labels: np.ndarray) -> str:
     """Of the contents with their shapes and types; a damaged file has another one."""
     digest = hashlib.sha256(f"{points.shape} {points.dtype} {labels.shape} {labels.dtype}".encode())
     for array in (points, labels):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

@@ -68,7 +68,7 @@ def read_mesh(path: Path) -> tuple[Mesh, int]:
 
 
 def check_unpacked(path: Path) -> None:
-    """Raises ValueError if the file at ``path`` is an archive of files, or one with more data than ``limits.points``."""
+    """Raises ValueError if ``path`` is an archive of meshes, or holds more than ``limits.points`` when unpacked."""
     if path.suffix.lower() in (".zip", ".gz", ".bz2"):
         raise ValueError(f"{path}: is an archive; unpack it first")
     if zipfile.is_zipfile(path):  # .3mf and the like

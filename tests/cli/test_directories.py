@@ -111,7 +111,7 @@ def test_python_does_not_replace_a_run_unasked(tmp_path):
 def test_resume_never_starts_afresh(command, tmp_path, value):
     code, _, err = command("fit", *FEW, f"resume={value}")
     assert (code, len(err.splitlines())) == (2, 1), err
-    assert "resume: expected a run" in err
+    assert "expected a run" in err
     assert list(tmp_path.iterdir()) == []
     code, _, err = command("fit", "-m", *FEW, f"resume={value},{value}")
     assert code == 2
