@@ -77,6 +77,11 @@ def listening() -> bool:
     return _program.name is not None
 
 
+def is_part() -> bool:
+    """Whether another ffnet program has started this process."""
+    return _part() is not None
+
+
 def leave(code: int) -> NoReturn:
     """Ends the program when its work is done."""
     set_handlers(dict.fromkeys(handlers(), signal.SIG_IGN))

@@ -1,6 +1,5 @@
 """What is checked before Hydra creates a command's directory, and what becomes of the directory if it is refused."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,9 +10,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from ffnet import stopping
 from ffnet.budget import limited
 from ffnet.cli.errors import reading_input
-from ffnet.cli.launch import ALONE, rank
+from ffnet.cli.launch import rank
 from ffnet.cli.overrides import combinations, parsed
 
 # What a run, or the command ntk, has written.
@@ -69,7 +69,7 @@ def check_sweep(hydra: Any, config: DictConfig) -> None:
 
 def check_run(config: DictConfig) -> None:
     """Raises ValueError if the directory of a run that starts afresh holds another run."""
-    mine = rank() == 0 and ALONE not in os.environ  # and not that of a process which has checked it
+    mine = rank() == 0 and not stopping.is_part()  # and not that of a process which has checked it
     if starts_afresh(config) and mine and holds_results(folder := Path(config.hydra.run.dir)):
         raise ValueError(
             f"hydra.run.dir: {folder} holds a run; resume={folder} goes on with it, overwrite=true replaces it"
