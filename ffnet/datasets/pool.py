@@ -45,8 +45,8 @@ def labelled_pool(shape: "ShapePoints", count: int) -> tuple[Tensor, Tensor]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            arrays = {"points": points.numpy(), "labels": labels.numpy()}
-            np.savez(temporary, digest=np.array(_digest(**arrays)), **arrays)
+            found = points.numpy(), labels.numpy()
+            np.savez(temporary, points=found[0], labels=found[1], digest=np.array(_digest(*found)))
     except OSError:  # the cache cannot be written; the run does not depend on it
         pass
     return points, labels
