@@ -27,6 +27,7 @@ from ffnet.cli.errors import (
     warnings_logged,
 )
 from ffnet.cli.flags import Flags, Request
+from ffnet.cli.paths import literal
 from ffnet.cli.plan import check_run, check_sweep, limits_of, planned, removed_if_refused
 from ffnet.cli.workers import workers_stopped
 from ffnet.memory import keep_freed_memory
@@ -79,7 +80,7 @@ def run(command: str, task: Task, argv: Sequence[str], prepare: Prepare = lambda
 
     flags = Flags(command)
     try:
-        request = prepare(flags.read(argv))
+        request = prepare(literal(command, flags.read(argv)))
         with composing(command, request.config_dir) as hydra:
             if not _answered(hydra, command, flags, request):
                 config = planned(hydra, command, request.overrides)

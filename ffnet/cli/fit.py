@@ -12,6 +12,7 @@ from ffnet import stopping
 from ffnet.atomic import remove_abandoned
 from ffnet.cli.app import BadInput, Stopped, reading_input, run
 from ffnet.cli.errors import explain
+from ffnet.cli.latest import remember
 from ffnet.cli.plan import clear_results
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def fit(config: DictConfig) -> None:
     with failures_recorded(directory):
         # In a parallel sweep, each run has its own process, so that a killed run does not stop the others.
         if job.mode == RunMode.MULTIRUN and not job.launcher._target_.endswith(".BasicLauncher"):
+            remember(directory.parent)
             run_apart(job, overrides, directory)
         else:
             fit_here(config, overrides, directory)
@@ -65,6 +67,7 @@ def goes_on(config: DictConfig) -> bool:
 def fit_here(config: DictConfig, overrides: list[str], directory: Path) -> None:
     """Runs the fit in this process or, with several devices, in one process per device."""
     from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
 
     from ffnet.cli.assemble import assemble, instantiated, quiet_libraries
     from ffnet.cli.finish import finish
@@ -82,6 +85,8 @@ def fit_here(config: DictConfig, overrides: list[str], directory: Path) -> None:
                 settings = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
             module, trainer = assemble(settings, make, directory, own)
         stopping.left.run, stopping.left.step = directory, step
+        if rank() == 0 and not stopping.is_part():
+            remember(directory.parent if HydraConfig.get().mode == RunMode.MULTIRUN else directory)
         log.info("run     %s, %s on %s", directory, trainer.precision, _place(trainer))
         ranks, nodes = trainer.num_devices, trainer.num_nodes
         if ranks * nodes > 1 and not started_by_others():

@@ -68,7 +68,19 @@ def check_sweep(hydra: Any, config: DictConfig) -> None:
 
 
 def check_run(config: DictConfig) -> None:
-    """Raises ValueError if the directory of a run that starts afresh holds another run."""
+    """Checks the files of a command before torch is imported, which takes seconds.
+
+    Raises:
+        FileNotFoundError: if there is no signal where ``dataset.path`` says.
+        ValueError: if that is a URL, or the directory of a run that starts afresh holds another run.
+    """
+    dataset = config.get("dataset")
+    ours = OmegaConf.is_dict(dataset) and str(dataset.get("_target_")).startswith("ffnet.datasets.")
+    path = dataset.get("path") if ours else None
+    if isinstance(path, str) and not Path(path).exists() and starts_afresh(config):
+        if "://" in path:
+            raise ValueError(f"{path}: is a URL; download it, and give the path of the file")
+        raise FileNotFoundError(f"{path}: no such file; expected a signal to fit")
     mine = rank() == 0 and not stopping.is_part()  # and not that of a process which has checked it
     if starts_afresh(config) and mine and holds_results(folder := Path(config.hydra.run.dir)):
         raise ValueError(
