@@ -75,6 +75,7 @@ def known_parts(trust: Mapping[str, type]) -> dict[str, dict[str, Callable[..., 
     from torch.optim import lr_scheduler
 
     import ffnet.fitting
+    import ffnet.operators
     import ffnet.training
     from ffnet.checkpoint import known_modules
 
@@ -86,7 +87,7 @@ def known_parts(trust: Mapping[str, type]) -> dict[str, dict[str, Callable[..., 
         "model": known_modules(trust),
         "dataset": known_datasets(trust),
         "loss": losses | _public(ffnet.fitting, nn.modules.loss._Loss) | own,
-        "regularizers": _public(ffnet.fitting, ffnet.fitting.Regularizer) | own,
+        "regularizers": _public(ffnet.fitting, ffnet.fitting.Regularizer) | _public(ffnet.operators, nn.Module) | own,
         "optimizer": optimizers | own,
         "schedule": _public(lr_scheduler, lr_scheduler.LRScheduler) | own,
         "engine": _public(ffnet.fitting, ffnet.fitting.Engine) | own,
