@@ -54,9 +54,8 @@ def check(kind: str, count: int, name: str) -> None:
         raise Excess(f"{name}: expected at most {most} {kind}, got {count}; limits.{kind}=... allows more")
 
 
-@contextmanager
-def limited(settings: Mapping[str, Any]) -> Iterator[None]:
-    """Applies ``settings``, which may leave out limits, in this block.
+def checked_limits(settings: Mapping[str, Any]) -> Limits:
+    """Limits from ``settings``, which may leave some out.
 
     Raises:
         ValueError: if a limit is unknown, or not an integer of at least 1 or None.
@@ -66,7 +65,13 @@ def limited(settings: Mapping[str, Any]) -> Iterator[None]:
             raise ValueError(f"limits: expected {', '.join(Limits._fields)}, got {name}")
         if value is not None and (type(value) is not int or value < 1):
             raise ValueError(f"limits.{name}: expected an integer of at least 1, or null for none, got {value!r}")
-    token = _limits.set(Limits(**settings))
+    return Limits(**settings)
+
+
+@contextmanager
+def limited(limits: Limits) -> Iterator[None]:
+    """Applies ``limits`` in this block."""
+    token = _limits.set(limits)
     try:
         yield
     finally:

@@ -6,7 +6,7 @@ from torch import nn
 
 from ffnet import budget
 from ffnet.allocation import built
-from ffnet.budget import Excess, Limits, check, limited
+from ffnet.budget import Excess, Limits, check, checked_limits, limited
 from ffnet.encoders import GaussianEncoder, GridEncoder
 from ffnet.resources import resource
 
@@ -18,13 +18,13 @@ def test_the_limits_of_the_settings_are_those_of_the_code():
 
 
 def test_a_limit_is_inclusive_and_the_message_says_how_to_raise_it():
-    with limited({"points": 10}):
+    with limited(Limits(points=10)):
         check("points", 10, "pool")
         with pytest.raises(
             Excess, match=r"pool: expected at most 10 points, got 11; limits\.points=\.\.\. allows more"
         ):
             check("points", 11, "pool")
-        with limited({"points": None}):
+        with limited(Limits(points=None)):
             check("points", 10**30, "pool")
     assert budget.limit("points") == Limits().points
 
@@ -33,8 +33,8 @@ def test_a_limit_is_inclusive_and_the_message_says_how_to_raise_it():
     ("name", "value"), [("points", 0), ("points", "abc"), ("pixels", 1.5), ("jobs", True), ("x", 1)]
 )
 def test_a_limit_is_an_integer_of_at_least_1_or_none(name, value):
-    with pytest.raises(ValueError, match="limits"), limited({name: value}):
-        pass
+    with pytest.raises(ValueError, match="limits"):
+        checked_limits({name: value})
 
 
 def mlp(layers, width):
@@ -83,21 +83,21 @@ def test_a_count_above_the_limit_is_refused_before_anything_is_built():
 
 
 def test_parameters_are_counted_exactly():
-    with limited({"parameters": 72}):
+    with limited(Limits(parameters=72)):
         assert len(built({}, lambda settings: mlp(1, 8))) == 1
-    with limited({"parameters": 71}), pytest.raises(Excess):
+    with limited(Limits(parameters=71)), pytest.raises(Excess):
         built({}, lambda settings: mlp(1, 8))
-    with limited({"parameters": 999}), pytest.raises(Excess):
+    with limited(Limits(parameters=999)), pytest.raises(Excess):
         built({}, lambda settings: Wide())
-    with limited({"parameters": 71}):
+    with limited(Limits(parameters=71)):
         built({}, lambda settings: mlp(1, 8), held=72)
-    with limited({"parameters": None}):
+    with limited(Limits(parameters=None)):
         built({}, lambda settings: mlp(1, 8))
 
 
 def test_the_weights_do_not_depend_on_the_limit():
     made = []
-    for limits in ({}, {"parameters": None}):
+    for limits in (Limits(), Limits(parameters=None)):
         with limited(limits):
             torch.manual_seed(0)
             made.append(built({}, lambda settings: mlp(2, 8)).state_dict())

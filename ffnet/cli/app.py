@@ -54,7 +54,7 @@ def usable_device(name: str) -> "torch.device":
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # meta has no numbers
     except Exception as error:  # torch also asserts that it was compiled with CUDA
-        reason = str(error).splitlines()[0]
+        reason = explain(error)
         raise ValueError(f"device: expected cpu, cuda or the like that is here, got {name!r} ({reason})") from error
     return device
 
@@ -85,9 +85,8 @@ def run(command: str, task: Task, argv: Sequence[str], prepare: Prepare = lambda
             if not _answered(hydra, command, flags, request):
                 config = planned(hydra, command, request.overrides)
                 if request.multirun or config.hydra.mode == RunMode.MULTIRUN:
-                    with limits_of(config):
+                    with limits_of(config), workers_stopped():
                         check_sweep(hydra, config)
-                    with workers_stopped():
                         hydra.multirun(command, watched, [*request.overrides, "hydra.mode=MULTIRUN"])
                 else:
                     check_run(config)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ffnet import stopping
-from ffnet.budget import limited
+from ffnet.budget import Limits, checked_limits, limited
 from ffnet.cli.errors import reading_input
 from ffnet.cli.launch import rank
 from ffnet.cli.overrides import combinations, parsed
@@ -34,23 +34,17 @@ def planned(hydra: Any, command: str, overrides: list[str]) -> DictConfig:
     return config
 
 
-@contextmanager
-def limits_of(config: DictConfig) -> Iterator[None]:
-    """Applies the limits of the command's settings in this block.
+def limits_of(config: DictConfig) -> AbstractContextManager[None]:
+    """Applies the limits of the command's settings in a block.
 
     Raises:
-        BadInput: if one is none.
+        BadInput: if they are none.
     """
     with reading_input():
-        settings = OmegaConf.to_container(config.limits, resolve=True) if OmegaConf.is_dict(config.limits) else None
-        if not isinstance(settings, dict):
-            raise ValueError(f"limits: expected a limit for each of pixels, points, ..., got {config.limits!r}")
-        block = limited({str(name): value for name, value in settings.items()})
-        block.__enter__()
-    try:
-        yield
-    finally:
-        block.__exit__(None, None, None)
+        if not OmegaConf.is_dict(config.limits):
+            raise ValueError(f"limits: expected a limit for each of {', '.join(Limits._fields)}, got {config.limits!r}")
+        plain: Any = OmegaConf.to_container(config.limits, resolve=True)
+        return limited(checked_limits(plain))
 
 
 def check_sweep(hydra: Any, config: DictConfig) -> None:

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -135,6 +137,20 @@ def test_the_reports_data_is_strict_json(odd_scores):
     assert [run["metrics"]["psnr"] for run in data["runs"]] == [30.0, "inf", None, "nan", "-inf", "inf", None]
 
 
+def test_chromium_draws_infinite_undefined_and_missing_scores(odd_scores, tmp_path):
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("there is no Chromium")
+    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    options = [*quiet, f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom"]
+    page = subprocess.run(
+        [program, *options, f"file://{odd_scores}"], capture_output=True, text=True, timeout=120
+    ).stdout
+    rows = re.findall(r"<tr.*?</tr>", page.partition("<tbody>")[2].partition("</tbody>")[0], re.S)
+    scores = [re.findall(r"<td[^>]*>(.*?)</td>", row)[4:6] for row in rows]
+    assert scores == [["30", "0.2"], ["∞", "0.3"], ["", "0.1"], ["NaN", "∞"], ["−∞", ""], ["∞", "0.1"], ["", ""]]
+
+
 def test_a_damaged_image_or_log_does_not_stop_the_report(command, tmp_path):
     write_run(tmp_path / "runs" / "0", [], {"psnr": 1.0})
     (tmp_path / "runs" / "0" / "reconstruction.png").write_bytes(b"not an image")
@@ -147,8 +163,6 @@ def test_a_damaged_image_or_log_does_not_stop_the_report(command, tmp_path):
 @pytest.fixture(scope="module")
 def browser():
     """A headless Chromium: the system's or playwright's."""
-    import shutil
-
     api = pytest.importorskip("playwright.sync_api")
     with api.sync_playwright() as playwright:
         try:

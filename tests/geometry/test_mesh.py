@@ -148,16 +148,16 @@ def test_a_mesh_is_its_vertices_and_faces():
 
 
 def test_a_polygon_that_was_triangulated_is_recognized(tmp_path):
-    from ffnet.budget import limited
+    from ffnet.budget import Limits, limited
 
     corners = [(np.cos(a), np.sin(a), 0) for a in np.linspace(0, 2 * np.pi, 9, endpoint=False)]
     lines = [f"v {x} {y} {z}" for x, y, z in [*corners, (0, 0, 1)]]
     lines += ["f 1 2 3 4 5 6 7 8 9", *(f"f {i} {i % 9 + 1} 10" for i in range(1, 10))]
     (tmp_path / "pyramid.obj").write_text("\n".join(lines))
-    with limited({"corners": 9}):
+    with limited(Limits(corners=9)):
         assert len(read_mesh(tmp_path / "pyramid.obj")[0].faces) == 7 + 9
     with (
-        limited({"corners": 8}),
+        limited(Limits(corners=8)),
         pytest.raises(ValueError, match=r"a face: expected at most 8 corners, got 9; limits\.c"),
     ):
         read_mesh(tmp_path / "pyramid.obj")
