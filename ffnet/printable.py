@@ -18,7 +18,7 @@ class Formatter(logging.Formatter):
     """A formatter of printable lines. Of exceptions that libraries log, it keeps the last line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record), keep="\n")
+        return printable(super().format(record), keep="\n\t")
 
     def formatException(self, ei: Any) -> str:
         return f"{ei[0].__name__}: {ei[1]}" if ei[0] else ""

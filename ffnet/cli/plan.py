@@ -109,7 +109,11 @@ def removed_if_refused(config: DictConfig, used: list[Path], refused: Callable[[
         refused: whether the command was refused.
     """
     folder = Path(config.hydra.run.dir).absolute()
-    before = {place for place in (folder, *folder.parents, *folder.glob(EVENTS)) if place.exists()}
+    if ALONE in os.environ:  # in the directory of another process, which wants the reason recorded
+        yield
+        return
+    before = {folder, *folder.parents, *_written(folder)}
+    before = {place for place in before if place.exists()}
     try:
         yield
     finally:
@@ -120,6 +124,11 @@ def removed_if_refused(config: DictConfig, used: list[Path], refused: Callable[[
                 if parent in before or any(parent.iterdir()):
                     break
                 parent.rmdir()
-        elif refused():  # a run that was to go on
-            for path in set(folder.glob(EVENTS)) - before:
+        elif refused():  # such as a run that was to go on
+            for path in _written(folder) - before:
                 path.unlink()
+
+
+def _written(folder: Path) -> set[Path]:
+    """What a command that is refused may have written to ``folder``."""
+    return {path for pattern in (EVENTS, "failed.json", "*.log") for path in folder.glob(pattern)}

@@ -102,8 +102,9 @@ class VolumeRendering(Operator):
         t = near + length * part / self.points_per_query
         x = ((origins[:, None] + t[..., None] * directions[:, None]) / self.half_side + 1) / 2
         there = self._occupied(x) & (length > 0)
-        colour, density = colour_and_density(field(x[there]).float())
-        densities, colours = torch.zeros_like(t), torch.zeros_like(x)
+        values = field(x[there])
+        colour, density = colour_and_density(values.to(torch.promote_types(values.dtype, torch.float32)))
+        densities, colours = density.new_zeros(t.shape), colour.new_zeros(x.shape)
         densities[there], colours[there] = density, colour
         return composite(colours, densities, length / self.points_per_query)
 

@@ -50,6 +50,16 @@ class ShapeRecord(Surface):
     bounds: tuple[tuple[float, float, float], tuple[float, float, float]]
     resolution: int = 256
 
+    def __post_init__(self) -> None:
+        numbers = np.array([self.scale, *self.centre, *self.bounds[0], *self.bounds[1]], np.float64)
+        if (
+            numbers.shape != (10,)
+            or not np.isfinite(numbers).all()
+            or self.scale <= 0
+            or type(self.resolution) is not int
+        ):
+            raise ValueError(f"scale {self.scale}, centre {self.centre}, bounds {self.bounds}, {self.resolution} cells")
+
     def mesh(
         self,
         field: Field,

@@ -52,7 +52,10 @@ class Checkpoints(Periodic):
         # Here, because Lightning installs its own handler for SIGTERM shortly before.
         stopping.set_handlers(dict.fromkeys(self.handlers, self._ask))
         assert isinstance(pl_module, Fitting)
-        self.act(trainer, pl_module)
+        if trainer.ckpt_path is None:
+            self.act(trainer, pl_module)
+        else:  # which is there, and stays as it is until the run has got further
+            self.saved_step = pl_module.step
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

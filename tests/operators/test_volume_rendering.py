@@ -34,6 +34,13 @@ def test_a_constant_medium_lets_through_what_beer_and_lambert_say(density, sampl
     torch.testing.assert_close(seen, torch.full((3, 3), expected), atol=1e-5, rtol=1e-4)
 
 
+def test_float64_stays_float64_as_kernels_need_it():
+    value = torch.tensor([0.3, 0.3, 0.3, logit_of(1.0)], dtype=torch.float64)
+    seen = VolumeRendering(half_side=1.5, samples=16, cells=0)(lambda x: value.expand(len(x), 4), along_axes().double())
+    expected = torch.tensor(0.3).sigmoid().double() * (1 - math.exp(-3.0))
+    torch.testing.assert_close(seen, expected.expand(3, 3), atol=1e-7, rtol=0)
+
+
 def test_what_is_in_front_hides_what_is_behind():
     colour = torch.tensor([[[1.0, 0, 0], [0, 1.0, 0]]])
     opaque, clear = torch.tensor([[1e3, 1e3]]), torch.tensor([[0.0, 1e3]])
