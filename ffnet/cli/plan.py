@@ -1,7 +1,7 @@
 """What is checked before Hydra creates a command's directory, and what becomes of the directory if it is refused."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -109,11 +109,11 @@ def removed_if_refused(config: DictConfig, used: list[Path], refused: Callable[[
         refused: whether the command was refused.
     """
     folder = Path(config.hydra.run.dir).absolute()
-    if ALONE in os.environ:  # in the directory of another process, which wants the reason recorded
+    if "resume" not in config or rank() > 0 or stopping.is_part():  # no directory of its own
         yield
         return
-    before = {folder, *folder.parents, *_written(folder)}
-    before = {place for place in before if place.exists()}
+    records = (EVENTS, "failed.json", f"{config.hydra.job.name}.log")
+    before = {place for place in (folder, *folder.parents, *_matching(folder, records)) if place.exists()}
     try:
         yield
     finally:
@@ -125,10 +125,9 @@ def removed_if_refused(config: DictConfig, used: list[Path], refused: Callable[[
                     break
                 parent.rmdir()
         elif refused():  # such as a run that was to go on
-            for path in _written(folder) - before:
+            for path in set(_matching(folder, records)) - before:
                 path.unlink()
 
 
-def _written(folder: Path) -> set[Path]:
-    """What a command that is refused may have written to ``folder``."""
-    return {path for pattern in (EVENTS, "failed.json", "*.log") for path in folder.glob(pattern)}
+def _matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
+    return [path for pattern in patterns for path in folder.glob(pattern)]

@@ -5,6 +5,7 @@ there is a defect.
 """
 
 import argparse
+import gc
 import multiprocessing
 import shlex
 import sys
@@ -37,6 +38,7 @@ def main() -> int:
     for kind in stored.KINDS:
         stored.contents(kind)
     material.images()
+    gc.freeze()  # so that forks copy fewer pages
     numbers = list(range(arguments.first, arguments.first + arguments.inputs))
     counts: Counter[tuple[str, str]] = Counter()
     slowest = 0.0
