@@ -37,7 +37,7 @@ def verdict(case: Case, outcome: Outcome, before: dict[str, bytes], folder: Path
         return "signal"
     if "Traceback (most recent call last)" in outcome.out + outcome.err:
         return "traceback"
-    if any(not character.isprintable() for character in (outcome.out + outcome.err).replace("\n", "")):
+    if any(not (character.isprintable() or character in "\n\t") for character in outcome.out + outcome.err):
         return "control characters"
     if any(path.name.endswith(".partial") or ".partial." in path.name for path in folder.rglob("*")):
         return "half-written file"
