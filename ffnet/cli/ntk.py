@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ffnet.atomic import replacing
 from ffnet.cli.app import reading_input, run
+from ffnet.cli.errors import explain
 
 if TYPE_CHECKING:
     from ffnet.datasets import Dataset
@@ -35,17 +36,20 @@ def ntk(config: DictConfig) -> None:
 
     with reading_input():
         dataset, field = built(config)
-        columns = as_real(dataset.probe(2).targets).shape[1]
-        settings = checked(config.ntk, columns)
+        few, operator = dataset.probe(2), dataset.operator.double()
+        settings = checked(config.ntk, as_real(few.targets).shape[1])
         make = instantiate(config.optimizer, _convert_="all")
         schedule = instantiate(config.schedule, _convert_="all")
-        schedule(make(field.named_parameters()))  # to detect an invalid learning rate now
+        try:
+            curves(field, few.queries.double(), few.targets, 1, settings["lr"], make, schedule, operator)
+        except Exception as error:  # of torch's transforms, and of classes of the user's
+            raise ValueError(f"ntk: cannot be computed with these settings ({explain(error)})") from error
     log.info("kernel  on a line of %d points", settings["line"])
     report = line_spectrum(field, settings["line"], settings["lr"])
     batch = dataset.probe(settings["points"])
     x, y = batch.queries.double(), as_real(batch.targets).double()
     log.info("kernel  on %d training points with %d values each", *y.shape)
-    report |= curves(field, x, y, settings["steps"], settings["lr"], make, schedule, dataset.operator.double())
+    report |= curves(field, x, y, settings["steps"], settings["lr"], make, schedule, operator)
     loss = config.loss._target_.rpartition(".")[2]
     if loss not in ("MSELoss", "HalfMSELoss"):
         report["statement"] += f" All three curves are of the squared error; the loss of fit is {loss}."

@@ -89,4 +89,5 @@ def result(seed: int, number: int) -> Result:
     """Runs an input of a seed."""
     kind, case = generated(seed, number)
     category, outcome = tried(case)
-    return Result(number, kind, category, case.argv, outcome.code, outcome.err, outcome.seconds, outcome.peak_bytes)
+    argv = [argument[:100] for argument in case.argv]
+    return Result(number, kind, category, argv, outcome.code, outcome.err[-800:], outcome.seconds, outcome.peak_bytes)

@@ -46,7 +46,8 @@ def verdict(case: Case, outcome: Outcome, before: dict[str, bytes], folder: Path
     if outcome.code not in (0, 2) and not (sweep and outcome.code == 1):
         return "exit code"
     if outcome.code == 0:
-        return "not one line" if outcome.err else ACCEPTED if _whole(case, folder) else "half-written file"
+        said = [line for line in lines if line and not line.startswith("read    ")]  # evaluate names what it reads
+        return "not one line" if said else ACCEPTED if _whole(case, folder) else "half-written file"
     if not all(line.startswith("ffnet ") for line in lines) or (len(lines) != 1 and not sweep):
         return "not one line"
     if not sweep and contents(folder) != before:
