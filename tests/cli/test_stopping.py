@@ -1,7 +1,9 @@
 """Kills, signals and what a resumed run ends with. All of it: ``python -m tests.harness.kills`` and ``.stops``."""
 
 import pytest
+import torch
 
+from tests.conftest import SMALL
 from tests.harness import forked, kills, stops, trials
 from tests.harness.cases import cases
 
@@ -73,3 +75,15 @@ LONG = [name for name in stops.stops() if name.startswith(("two", "sweep", "froz
 def test_a_signal_ends_several_processes(tmp_path, name):
     stop = stops.stops()[name]
     assert stops.faults(stop, stops.carry_out(stop, tmp_path), tmp_path) == []
+
+
+@pytest.mark.parametrize("part", ["loops", "optimizer_states", "lr_schedulers"])
+def test_a_checkpoint_without_the_state_of_training_is_not_resumed_from_step_0(command, tmp_path, part):
+    assert command("fit", *SMALL, "logger=none", "hydra.run.dir=run")[0] == 0
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    contents = torch.load(path, weights_only=True)
+    del contents[part]
+    torch.save(contents, path)
+    code, _, err = command("fit", "resume=run", "trainer.max_steps=30")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "lacks the state of the loop or the optimizer" in err

@@ -29,10 +29,11 @@ ENDLESS = tuple("trainer.max_steps=1000000" if o.startswith("trainer.max_steps")
 
 
 class Hang(KnowsSpans):
-    """Stays in step 200 for ever, in the second process."""
+    """Stays in step 20 for ever, in the second process."""
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
-        while trainer.global_rank == 1 and trainer.global_step >= 200:
+        while trainer.global_rank == 1 and trainer.global_step >= 20:
+            (Path(trainer.default_root_dir) / "stuck").touch()
             time.sleep(1)
 
 
@@ -169,12 +170,12 @@ def _two() -> dict[str, Stop]:
         ),
         "frozen process, TERM": Stop(fit, one(signal.SIGSTOP, TERM), 143, f"stopped by SIGTERM{SAVED}"),
         "stuck process, TERM": Stop(
-            stuck, send(TERM), 143, f"stopped by SIGTERM{slow}{SAVED}", importable, after=4, saves=False
+            stuck, send(TERM), 143, f"stopped by SIGTERM{slow}{SAVED}", importable, "stuck", saves=False
         ),
         "killed process": Stop(fit, one(KILL), 1, r"the run failed: process \d was killed by SIGKILL", saves=False),
         "killed parent": Stop(fit, send(KILL), -9, ""),
         "killed parent, frozen process": Stop(fit, one(signal.SIGSTOP, KILL), -9, ""),
-        "killed parent, stuck process": Stop(stuck, send(KILL), -9, "", importable, after=4, saves=False),
+        "killed parent, stuck process": Stop(stuck, send(KILL), -9, "", importable, "stuck", saves=False),
     }
 
 
