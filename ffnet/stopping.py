@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from ffnet.atomic import discard_unfinished
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-# How long a process that has been asked to stop may take for its step and for saving, before it is killed.
+# How long a process may take for its step and for saving, once it has been asked to stop or another one has failed.
 GRACE_SECONDS = 5.0
 # In a process that is a part of another program: where it leaves its last line, as descriptor and inode of a file.
 PART = "FFNET_PART"
@@ -85,7 +85,7 @@ def is_part() -> bool:
 def leave(code: int) -> NoReturn:
     """Ends the program when its work is done."""
     set_handlers(dict.fromkeys(handlers(), signal.SIG_IGN))
-    if _program.told and _program.output != 2:  # others wait, and what is to be kept is on the disk
+    if code and _program.output != 2:  # others wait, and what is to be kept is on the disk
         sys.stdout.flush()
         os._exit(code)
     sys.exit(code)

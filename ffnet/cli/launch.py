@@ -21,8 +21,6 @@ from ffnet.cli.errors import BadInput, RunFailed, Stopped, Told, exit_code, expl
 from ffnet.cli.overrides import parsed, quoted, unparsed
 from ffnet.cli.workers import await_the_end, is_worker
 
-# Time for the other processes to end by themselves after one has failed.
-GRACE_SECONDS = 5.0
 # Hydra's settings that belong to the sweep, or that are set for each process.
 NOT_PASSED_ON = ("hydra.mode", "hydra.run", "hydra.sweep", "hydra.output_subdir", "hydra/", "hydra.launcher")
 
@@ -43,7 +41,8 @@ def run_apart(job: Any, overrides: Sequence[str], folder: Path, ranks: int = 1, 
     """Runs ``ffnet fit`` with ``overrides`` in ``folder``, in ``ranks`` new processes, and waits.
 
     Lightning's launcher would repeat the command line of this process, which in a sweep is the whole sweep. A signal is
-    passed on to the processes, which save; a second one, or GRACE_SECONDS, kills those that are left.
+    passed on to the processes, which save; a second one kills those that are left, as does
+    ``stopping.GRACE_SECONDS``.
 
     Args:
         job: Hydra's configuration of the run, from which flags and Hydra's overrides are passed on.
@@ -118,7 +117,7 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]], received: Sequence[int])
                 processes[number].send_signal(received[0])
                 processes[number].send_signal(signal.SIGCONT)  # also to one that is suspended
         if any(process.returncode for process in processes):
-            deadline = min(deadline, time.monotonic() + GRACE_SECONDS)
+            deadline = min(deadline, time.monotonic() + stopping.GRACE_SECONDS)
         if len(received) > 1 or time.monotonic() > deadline:
             killed += [number for number in left if number not in killed]
             for number in left:

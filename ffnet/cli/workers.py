@@ -1,12 +1,13 @@
 """The worker processes of a parallel sweep, and how they stop with it."""
 
+import math
 import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,22 +23,20 @@ def is_worker() -> bool:
 @cache  # once is enough
 def stop_with_sweep() -> None:
     """In a worker of a parallel sweep: stops with the process of the sweep."""
-    sweep = multiprocessing.parent_process()
-    if sweep is not None:
-        stopping.outlive(partial(_gone, sweep.pid))
+    if is_worker():
+        stopping.outlive(_sweep_ended)
 
 
-def _gone(process: int | None) -> None:
-    """Waits until the parent, ``process``, is gone."""
-    while os.getppid() == process:
+def _sweep_ended(seconds: float = math.inf) -> None:
+    """Waits in a worker until the process of the sweep is gone, at most ``seconds``."""
+    sweep, deadline = multiprocessing.parent_process(), time.monotonic() + seconds
+    while sweep is not None and os.getppid() == sweep.pid and time.monotonic() < deadline:
         time.sleep(0.1)
 
 
 def await_the_end() -> NoReturn:
     """Waits in a worker until the sweep has seen all runs end: joblib kills them all as soon as one worker is gone."""
-    parent, deadline = os.getppid(), time.monotonic() + 2 * stopping.GRACE_SECONDS
-    while os.getppid() == parent and time.monotonic() < deadline:
-        time.sleep(0.05)
+    _sweep_ended(2 * stopping.GRACE_SECONDS)
     os._exit(128 + signal.SIGTERM)
 
 
