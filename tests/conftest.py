@@ -3,6 +3,9 @@
 import io
 import logging
 import os
+import shutil
+import sys
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 # Workers side by side share the cores: with more than one thread each they would wait for one another.
@@ -11,45 +14,44 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import jaxtyping
 import pytest
-from jaxtyping import install_import_hook
-
-import tests.typechecking  # noqa: F401 (named in the hook)
-
-with install_import_hook(
-    [
-        "ffnet.analysis",
-        "ffnet.checkpoint",
-        "ffnet.datasets",
-        "ffnet.encoders",
-        "ffnet.fitting",
-        "ffnet.geometry",
-        "ffnet.kernels",
-        "ffnet.metrics",
-        "ffnet.models",
-        "ffnet.operators",
-        "ffnet.rendering",
-        "ffnet.sampling",
-        "ffnet.signals",
-    ],
-    "tests.typechecking.check",
-):
-    import ffnet.analysis
-    import ffnet.checkpoint
-    import ffnet.datasets
-    import ffnet.encoders
-    import ffnet.fitting
-    import ffnet.geometry
-    import ffnet.kernels
-    import ffnet.metrics
-    import ffnet.metrics.overlap  # loaded on first use
-    import ffnet.metrics.peak
-    import ffnet.models
-    import ffnet.operators
-    import ffnet.rendering
-    import ffnet.sampling
-    import ffnet.signals  # noqa: F401
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@contextmanager
+def untraced():
+    """Without coverage's tracer, which doubles the time of Python code; pytest-cov cannot stop it in a worker."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(tracer)
+
+
+def pytest_collection(session):
+    """Loads ffnet before the first test module does; the process that hands tests to workers runs none of them."""
+    if not session.config.pluginmanager.has_plugin("dsession"):
+        with untraced():
+            import lightning.pytorch  # noqa: F401 (and with it most of what ffnet imports)
+        import tests.checked  # noqa: F401
+
+
+@pytest.hookimpl(trylast=True)  # once those that do not run are gone
+def pytest_collection_modifyitems(items):
+    """Of a test with several cases only the first is traced."""
+    traced = set()
+    for item in items:
+        function = item.nodeid.partition("[")[0]
+        if function in traced:
+            item.add_marker("untraced")
+        traced.add(function)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    with untraced() if item.get_closest_marker("untraced") else nullcontext():
+        return (yield)
 
 
 @pytest.fixture
@@ -74,26 +76,46 @@ def without_shape_checks():
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
+def run_main(*argv: str) -> int:
+    """``ffnet`` with arguments in this process, without the handlers that Hydra leaves to the root logger."""
+    from ffnet.cli import main
+
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    code = main(list(argv))
+    root.setLevel(level)
+    for handler in set(root.handlers) - set(handlers):  # they write to this test's stdout and run
+        root.removeHandler(handler)
+        handler.close()
+    return code
+
+
 @pytest.fixture
 def command(monkeypatch, tmp_path, capsys):
     """Runs ``ffnet`` with arguments, in this process and in an empty folder; (exit code, stdout, stderr)."""
-    from ffnet.cli import main
-
     monkeypatch.chdir(tmp_path)
 
     def run(*argv: str) -> tuple[int, str, str]:
         capsys.readouterr()
-        root = logging.getLogger()
-        level, handlers = root.level, list(root.handlers)
-        code = main(list(argv))
-        root.setLevel(level)
-        for handler in set(root.handlers) - set(handlers):  # Hydra's, which write to this test's stdout and run
-            root.removeHandler(handler)
-            handler.close()
+        code = run_main(*argv)
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory) -> Path:
+    """The directory of a fit of ``SMALL``; no test changes it."""
+    folder = tmp_path_factory.mktemp("small") / "run"
+    assert run_main("fit", *SMALL, f"hydra.run.dir={folder}") == 0
+    return folder
+
+
+@pytest.fixture
+def fitted(small_run, tmp_path) -> Path:
+    """The same, as ``run`` in the test's folder and the test's own."""
+    return Path(shutil.copytree(small_run, tmp_path / "run"))
 
 
 # Overrides that make a fit take a moment: a small image, a small network, few steps.

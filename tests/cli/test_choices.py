@@ -24,6 +24,7 @@ def test_fits_and_comes_back(command, tmp_path, choice):
     assert ffnet.load("run")(torch.rand(5, 2)).shape == (5, 3)
 
 
+@pytest.mark.untraced
 def test_a_field_of_a_picture_starts_at_its_mean_colour_unless_told_otherwise(command, tmp_path):
     picture = Image.new("RGB", (16, 16), (255, 51, 102))
     picture.save(tmp_path / "plain.png")
@@ -37,6 +38,7 @@ def test_a_field_of_a_picture_starts_at_its_mean_colour_unless_told_otherwise(co
     assert not torch.isclose(drawn, started, atol=0.01).any()
 
 
+@pytest.mark.untraced
 def test_what_is_nearly_white_is_learnt(command, tmp_path):
     """One grey for all of it is at 14.3 dB. So is a field whose bias starts near 0: the first steps drive its sigmoid
     to the end, where little is learnt."""

@@ -13,14 +13,6 @@ from ffnet.cli import main
 from tests.conftest import SMALL
 
 
-@pytest.fixture
-def fitted(command, tmp_path):
-    """The folder of a short run."""
-    code, out, err = command("fit", *SMALL, "hydra.run.dir=run")
-    assert (code, err) == (0, ""), (out, err)
-    return tmp_path / "run"
-
-
 def metrics(run):
     return json.loads((run / "metrics.json").read_text())
 
@@ -121,8 +113,8 @@ def test_render_draws_any_size(command, fitted, tmp_path):
         (["trust=[os.path.join]"], "trust: expected a class"),
     ],
 )
-def test_render_refuses(command, fitted, overrides, message):
-    code, _, err = command("render", f"checkpoint={fitted}", *overrides)
+def test_render_refuses(command, small_run, overrides, message):
+    code, _, err = command("render", f"checkpoint={small_run}", *overrides)
     assert code == 2
     assert message.lower() in err.lower()
     assert len(err.strip().splitlines()) == 1
@@ -228,6 +220,7 @@ def test_experiments_set_the_papers_protocol(capsys, task, encoder):
         assert (config.encoder.num_frequencies, config.encoder.spacing) == (128, "shifted_log")
 
 
+@pytest.mark.untraced
 def test_the_papers_sweep_takes_every_mapping_and_picture(command, tmp_path):
     for name in ("a", "b"):
         Image.effect_noise((16, 16), 60).save(tmp_path / f"{name}.png")
@@ -277,10 +270,13 @@ def test_help_and_version(command):
         assert all(name in out for name in ("fit", "render", "mesh", "evaluate"))
     code, out, _ = command("--version")
     assert (code, out) == (0, f"ffnet {ffnet.__version__}\n")
-    for name in ("fit", "render", "mesh", "evaluate"):
-        code, out, _ = command(name, "--help")
-        assert code == 0
-        assert f"ffnet {name}" in out
+
+
+@pytest.mark.parametrize("name", ["fit", "render", "mesh", "evaluate"])
+def test_every_command_has_help(command, name):
+    code, out, _ = command(name, "--help")
+    assert code == 0
+    assert f"ffnet {name}" in out
 
 
 @pytest.mark.parametrize("recipe", ["quality", "fast"])

@@ -101,6 +101,7 @@ def test_settings_that_do_not_fit_are_refused_in_python_too(tmp_path):
         compose_config("fit", config_dirs=[tmp_path / "nowhere"])
 
 
+@pytest.mark.untraced
 def test_help_lists_configs_of_ones_own(command, own):
     _, out, _ = command("fit", "--config-dir", str(own), "--help")
     (options,) = (line for line in out.splitlines() if line.startswith("encoder: "))
@@ -109,15 +110,16 @@ def test_help_lists_configs_of_ones_own(command, own):
 
 
 SWEEPS = {
-    "lists and ranges": ["seed=3,1,2", "model.hidden_layers=range(1,3)", "encoder.sigma=choice(1,2.5)"],
-    "words in quotes": ["dataset.path='a b.png','it\\'s.png',\"c,d=e.png\"", "dataset.crop=[3,4],[5,6]"],
+    "lists and ranges": ["dataset.crop=[3,4],[5,6]", "model.hidden_layers=range(1,3)", "encoder.sigma=choice(1,2.5)"],
+    "words in quotes": ["dataset.path='a b.png','it\\'s.png',\"c,d=e.png\""],
     "given twice": ["seed=0,1", "trainer.max_steps=3", "seed=2,3", "trainer.max_steps=4"],
     "added and deleted": ["+callbacks.evaluation.points=1,2", "~callbacks.progress", "++seed=4"],
     "an experiment that sweeps": ["experiment=tancik2020/natural_sweep", "seed=0,1"],
-    "options by their names": ["encoder=glob(i*)", "seed=0,1"],
+    "options by their names": ["encoder=glob(i*)"],
 }
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("case", SWEEPS)
 def test_the_jobs_of_a_sweep_are_those_that_hydra_launched(command, tmp_path, tasks, own, case):
     line = ["-m", "--config-dir", str(own), *SWEEPS[case], "hydra.sweep.dir=sweep"]

@@ -12,19 +12,17 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import api_pb2, metadata
 
-from tests.conftest import SMALL
+from tests.conftest import SMALL, run_main
 from tests.runs.folders import write_run
 
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
     """Two runs of different seeds and rates and one that fails, and its report."""
-    from ffnet.cli import main
-
     folder = tmp_path_factory.mktemp("dashboards")
     line = [*SMALL, "seed=0,1", "optimizer.lr=1e-2,-1", "callbacks.views.every_n_steps=10"]
-    assert main(["fit", "-m", *line, f"hydra.sweep.dir={folder / 'sweep'}"]) == 2
-    assert main(["report", f"run={folder / 'sweep'}", f"output={folder / 'report.html'}"]) == 0
+    assert run_main("fit", "-m", *line, f"hydra.sweep.dir={folder / 'sweep'}") == 2
+    assert run_main("report", f"run={folder / 'sweep'}", f"output={folder / 'report.html'}") == 0
     return folder / "sweep"
 
 

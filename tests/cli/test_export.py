@@ -8,17 +8,9 @@ import pytest
 import torch
 
 import ffnet
-from tests.conftest import SMALL
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
-
-
-@pytest.fixture
-def fitted(command, tmp_path):
-    code, out, err = command("fit", *SMALL, "hydra.run.dir=run")
-    assert (code, err) == (0, ""), (out, err)
-    return tmp_path / "run"
 
 
 @pytest.mark.usefixtures("without_shape_checks")
@@ -39,6 +31,7 @@ def test_onnx_gives_the_same_values_for_any_number_of_points(command, fitted):
         np.testing.assert_allclose(values, ffnet.load(fitted)(x).detach(), atol=1e-5)
 
 
+@pytest.mark.untraced
 @pytest.mark.usefixtures("without_shape_checks")
 def test_a_program_gives_the_same_values_for_any_number_of_points(command, fitted):
     assert command("export", f"checkpoint={fitted}", "output=field.pt2")[0] == 0

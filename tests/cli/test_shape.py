@@ -9,7 +9,7 @@ import trimesh
 
 import ffnet
 from ffnet.cli import main
-from tests.conftest import SMALL, SMALL_SHAPE
+from tests.conftest import SMALL_SHAPE, run_main
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def fitted(tmp_path_factory, path):
     folder = tmp_path_factory.mktemp("fitted") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder.parent))
-        assert main(["fit", *SMALL_SHAPE, f"dataset.path={path}", f"hydra.run.dir={folder}"]) == 0
+        assert run_main("fit", *SMALL_SHAPE, f"dataset.path={path}", f"hydra.run.dir={folder}") == 0
     return folder
 
 
@@ -107,7 +107,7 @@ def test_resume_goes_on_to_the_bits_of_a_run_that_did_not_stop(command, tmp_path
 
 def test_the_default_is_the_bundled_knot_with_grid_features(command, tmp_path):
     small = [
-        "dataset.pool=200000",
+        "dataset.pool=50000",
         "dataset.scored_points=2000",
         "dataset.resolution=32",
         "trainer.max_steps=150",
@@ -120,11 +120,8 @@ def test_the_default_is_the_bundled_knot_with_grid_features(command, tmp_path):
     assert metrics(tmp_path / "run")["uniform/iou"] > 0.8
 
 
-def test_a_field_without_a_surface_leaves_no_mesh_and_says_so(command, tmp_path, path):
-    arguments = ["trainer.max_steps=1", "optimizer.lr=1e-12", "model.initialization=torch", "hydra.run.dir=run"]
-    code, _, _ = command("fit", *SMALL_SHAPE, f"dataset.path={path}", *arguments)
-    assert code == 0
-    contents = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+def test_a_field_without_a_surface_leaves_no_mesh_and_says_so(command, tmp_path, fitted):
+    contents = torch.load(fitted / "checkpoints" / "last.ckpt", weights_only=True)
     for value in contents["state_dict"].values():
         value.zero_()
     torch.save(contents, tmp_path / "zero.ckpt")
@@ -153,11 +150,10 @@ def test_mesh_refuses(command, fitted, overrides, message):
     assert len(err.strip().splitlines()) == 1
 
 
-def test_each_command_knows_its_kind_of_fit(command, fitted, tmp_path):
+def test_each_command_knows_its_kind_of_fit(command, fitted, small_run):
     code, _, err = command("render", f"checkpoint={fitted}")
     assert (code, "expected the fit of an image, got that of a shape" in err) == (2, True)
-    assert command("fit", *SMALL, "hydra.run.dir=picture")[0] == 0
-    code, _, err = command("mesh", "checkpoint=picture")
+    code, _, err = command("mesh", f"checkpoint={small_run}")
     assert (code, "expected the fit of a shape, got that of an image" in err) == (2, True)
 
 
@@ -234,7 +230,7 @@ def test_the_experiment_runs_and_resumes(command, tmp_path, path):
     small = [
         "dataset.batch_size=200",
         "dataset.scored_points=500",
-        "dataset.resolution=32",
+        "dataset.resolution=8",
         "model.hidden_features=8",
         "trainer.max_steps=4",
     ]

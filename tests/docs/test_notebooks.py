@@ -9,6 +9,7 @@ nbclient = pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 
 
+@pytest.mark.untraced  # the notebook runs in another process
 @pytest.mark.filterwarnings("ignore")  # of a notebook's own machinery
 @pytest.mark.parametrize("path", sorted((DOCS / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_it_runs_and_shows_what_it_did(path, tmp_path, monkeypatch):

@@ -53,11 +53,16 @@ def weights(run):
     return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
 
 
+def names(run):
+    return {path.name.split(".tfevents")[0] for path in run.rglob("*")}
+
+
 def test_the_code_is_at_most_60_lines_and_one_yaml():
     assert len(blocks("yaml")) == 1
     assert len("\n\n".join(blocks("python")).splitlines()) <= 60
 
 
+@pytest.mark.untraced
 def test_the_commands_do_what_the_page_says(command, folder):
     fit, evaluate, resume, sweep, table, two = map(shlex.split, blocks("sh")[0].splitlines())
 
@@ -93,7 +98,11 @@ def test_the_commands_do_what_the_page_says(command, folder):
 
     run(two, "encoder.sigma=50", *whole)
     found = metrics(folder / "two")
-    assert found["world_size"] == 2
+    assert (found["world_size"], metrics(folder / "whole")["world_size"]) == (2, 1)
+    one, two = weights(folder / "whole"), weights(folder / "two")
+    assert all((one[name] - two[name]).abs().max() < 1e-5 for name in one)
+    assert names(folder / "two") == names(folder / "whole")
+    assert len(list((folder / "two").glob("events*"))) == 1
     # What two processes have found is what one finds with the same weights, and nearly what one trains.
     assert json.loads(run([*evaluate[:2], "checkpoint=two", TRUST])) == {"snr": pytest.approx(found["snr"], abs=1e-6)}
     assert found["snr"] == pytest.approx(metrics(folder / "whole")["snr"], abs=1e-3)

@@ -43,11 +43,12 @@ ENCODERS = {
     "gaussian": (GaussianEncoder, {"in_features": 2}),
     "gaussian in 3D": (GaussianEncoder, {"in_features": 3, "num_frequencies": 16, "sigma": 3.0, "seed": 7}),
     "gaussian, normalised": (GaussianEncoder, {"in_features": 3, "num_frequencies": 16, "normalize": True}),
-    "grid": (GridEncoder, {"in_features": 2}),
-    "grid in 1D, hashed": (GridEncoder, {"in_features": 1, "table_size": 64}),
-    "grid in 2D, hashed": (GridEncoder, {"in_features": 2, "levels": 4, "table_size": 1024, "features_per_level": 3}),
+    # A compiler unrolls the levels: a dense one and one or two that are hashed show all that there is.
+    "grid": (GridEncoder, {"in_features": 2, "levels": 3}),
+    "grid in 1D, hashed": (GridEncoder, {"in_features": 1, "levels": 3, "table_size": 64}),
+    "grid in 2D, hashed": (GridEncoder, {"in_features": 2, "levels": 2, "table_size": 1024, "features_per_level": 3}),
     "grid in 3D": (GridEncoder, {"in_features": 3, "levels": 3, "max_resolution": 20, "table_size": 2**14}),
-    "grid in 4D": (GridEncoder, {"in_features": 4, "levels": 3, "min_resolution": 3, "max_resolution": 8}),
+    "grid in 4D": (GridEncoder, {"in_features": 4, "levels": 2, "min_resolution": 3, "max_resolution": 8}),
     "gaussian, sigma by axis": (
         GaussianEncoder,
         {"in_features": 2, "num_frequencies": 8, "sigma": [1.0, 20.0]},

@@ -111,6 +111,7 @@ def test_copies_and_pickles_encode_alike(case):
     assert torch.equal(pickle.loads(pickle.dumps(encoder))(x), encoder(x))
 
 
+@pytest.mark.usefixtures("without_shape_checks")  # hundreds of evaluations; the other laws have the checks
 def test_gradients_agree_with_finite_differences(case):
     encoder = build(case).double()
     x = points(encoder, 4, dtype=torch.float64).requires_grad_()
@@ -143,6 +144,7 @@ def test_function_transforms_agree_with_a_loop(case):
     torch.testing.assert_close(jacobian, loop, atol=1e-2, rtol=1e-4)
 
 
+@pytest.mark.untraced
 @pytest.mark.usefixtures("without_shape_checks")
 def test_compiles_as_one_graph_with_any_number_of_points(case):
     encoder = build(case)
@@ -153,6 +155,7 @@ def test_compiles_as_one_graph_with_any_number_of_points(case):
         torch.testing.assert_close(compiled(x), encoder(x), atol=1e-6, rtol=0)
 
 
+@pytest.mark.untraced
 @pytest.mark.usefixtures("without_shape_checks")
 def test_exports_with_any_number_of_points(case):
     encoder = build(case)

@@ -9,6 +9,7 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 
+@pytest.mark.untraced
 @pytest.mark.long
 @pytest.mark.usefixtures("without_shape_checks")
 def test_every_encoder_gives_the_same_features_in_onnxruntime():

@@ -13,7 +13,7 @@ from ffnet.models import CoordinateMLP
 from ffnet.training import Fitting
 from tests.training.helpers import trainer, weights
 
-STEPS = 100
+STEPS = 50
 # Rounding grows where it turns a ReLU on or off: from seed 0 the plain loop in float32 is 8e-6 off the same in float64
 # after 100 steps (the engine 5e-9), from this one 3e-9.
 SEED = 1

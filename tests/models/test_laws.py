@@ -72,6 +72,7 @@ def test_bfloat16_weights_take_float32_coordinates(case):
     torch.testing.assert_close(low.float(), model(x), atol=0.05, rtol=0.05)
 
 
+@pytest.mark.usefixtures("without_shape_checks")  # hundreds of evaluations; the other laws have the checks
 def test_gradients_agree_with_finite_differences(case):
     model = build(case).double()
     x = points(model, 4).double()
@@ -120,6 +121,7 @@ def test_autocast_is_close(case):
     torch.testing.assert_close(low, model(x), atol=0.05, rtol=0.05)  # and of the same type
 
 
+@pytest.mark.untraced
 @pytest.mark.usefixtures("without_shape_checks")
 def test_compiles_as_one_graph(case):
     model = build(case)
@@ -130,6 +132,7 @@ def test_compiles_as_one_graph(case):
         torch.testing.assert_close(compiled(x), model(x))
 
 
+@pytest.mark.untraced
 @pytest.mark.usefixtures("without_shape_checks")
 def test_exports_with_any_number_of_points(case):
     model = build(case)

@@ -9,6 +9,7 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 
+@pytest.mark.untraced
 @pytest.mark.usefixtures("without_shape_checks")
 def test_every_model_gives_the_same_values_in_onnxruntime():
     models = {name: constructor(**arguments(), seed=0) for name, (constructor, arguments) in MODELS.items()}
