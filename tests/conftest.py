@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import shutil
+import signal
 import sys
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 # Workers side by side share the cores: with more than one thread each they would wait for one another.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
+
+# As in a terminal: what a shell starts in the background may ignore this signal, and ffnet leaves it alone then.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 import jaxtyping
 import pytest
