@@ -13,11 +13,11 @@ from pathlib import Path
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
-# As in a terminal: what a shell starts in the background may ignore this signal, and ffnet leaves it alone then.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
 import jaxtyping
 import pytest
+
+# As in a terminal: what a shell starts in the background may ignore this signal, and ffnet leaves it alone then.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
