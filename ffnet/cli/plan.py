@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from ffnet import stopping
 from ffnet.budget import Limits, checked_limits, limited
 from ffnet.cli.errors import reading_input
+from ffnet.cli.latest import forgotten_if
 from ffnet.cli.launch import rank
 from ffnet.cli.overrides import combinations, parsed
 
@@ -115,7 +116,8 @@ def removed_if_refused(config: DictConfig, used: list[Path], refused: Callable[[
     records = (EVENTS, "failed.json", f"{config.hydra.job.name}.log")
     before = {place for place in (folder, *folder.parents, *_matching(folder, records)) if place.exists()}
     try:
-        yield
+        with forgotten_if(folder, refused):
+            yield
     finally:
         folder = used[-1].absolute() if used else folder
         if refused() and folder not in before and folder.is_dir():

@@ -133,7 +133,7 @@ class Line(Dataset):
 """
 
 FIT = {
-    "missing file": (["dataset.path=nowhere.png"], "nowhere.png: no such file; expected an image"),
+    "missing file": (["dataset.path=nowhere.png"], "nowhere.png: no such file; expected a signal to fit"),
     "folder": (["dataset.path=folder"], "folder: is a directory; expected an image"),
     "empty file": (["dataset.path=empty.png"], "empty.png: is empty"),
     "text named .png": (["dataset.path=text.png"], "text.png: is not an image that Pillow can open"),
@@ -303,7 +303,7 @@ OTHERS = {
         ["render", "checkpoint=cut.ckpt"],
         "cut.ckpt: damaged, or no checkpoint",
     ),
-    "render a malicious checkpoint": (["render", "checkpoint=malicious.ckpt"], "malicious.ckpt: refused"),
+    "render a malicious checkpoint": (["render", "checkpoint=malicious.ckpt"], "malicious.ckpt: damaged, or no checkpoint"),
     "render a text": (["render", "checkpoint=text.ckpt"], "text.ckpt: "),
     "render a text of many lines": (["render", "checkpoint=long.ckpt"], "long.ckpt: "),
     "package of no settings": (["render", "--cfg", "job", "--package", "nowhere"], "package 'nowhere' not found"),

@@ -58,7 +58,7 @@ def run(command, tmp_path):
 
 def test_a_run_is_not_replaced_unasked(command, run):
     before = contents(run)
-    for argv in (["fit", *FEW, "seed=1"], ["fit", *FEW, "dataset.path=nowhere.png"], ["ntk", *FEW]):
+    for argv in (["fit", *FEW, "seed=1"], ["fit", *FEW, "optimizer.lr=-1"], ["ntk", *FEW]):
         code, _, err = command(*argv, "hydra.run.dir=run")
         assert code == 2
         assert err.endswith("run holds a run; resume=run goes on with it, overwrite=true replaces it\n"), err
@@ -116,3 +116,10 @@ def test_resume_never_starts_afresh(command, tmp_path, value):
     code, _, err = command("fit", "-m", *FEW, f"resume={value},{value}")
     assert code == 2
     assert not list(tmp_path.rglob("metrics.json"))
+
+
+def test_a_refused_run_is_not_the_last_one(command, tmp_path):
+    assert command("fit", *FEW, "trainer.max_steps=1")[0] == 0
+    last = (tmp_path / "outputs" / "latest").resolve()
+    assert command("fit", *FEW, "+trainer.gradient_clip_val=1.0")[0] == 2
+    assert (tmp_path / "outputs" / "latest").resolve() == last
