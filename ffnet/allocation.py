@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_any
 
 from ffnet.budget import Excess, limit
 
@@ -65,7 +66,9 @@ class _Bounded(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if not any(isinstance(value, Tensor) for value in args):  # a factory function, such as torch.empty
+        if not tree_any(
+            lambda value: isinstance(value, Tensor), (args, kwargs)
+        ):  # a factory function, such as torch.empty
             self.left -= max(_bytes(func, args, kwargs), LEAST)
             if self.left < 0:
                 raise self.refusal

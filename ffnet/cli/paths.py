@@ -29,7 +29,7 @@ DATASETS = {
 _KEY = re.compile(r"(\+{0,2}|~)[A-Za-z_][\w./@:-]*")
 # Values that Hydra reads as they are, and those that mean something in its grammar or in ffnet's.
 _SIMPLE = re.compile(r"([A-Za-z_./][\w./:-]*)?")
-_MEANT = re.compile(r"""(['"]).*\1|.*\$\{.*|(choice|glob|range|sort|shuffle|str)\(.*\)|glob:.*""", re.DOTALL)
+_MEANT = re.compile(r"""['"].*|.*\$\{.*|(choice|glob|range|sort|shuffle|str)\(.*\)|glob:.*""", re.DOTALL)
 
 
 def literal(command: str, request: Request) -> Request:

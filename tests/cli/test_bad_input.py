@@ -303,7 +303,10 @@ OTHERS = {
         ["render", "checkpoint=cut.ckpt"],
         "cut.ckpt: damaged, or no checkpoint",
     ),
-    "render a malicious checkpoint": (["render", "checkpoint=malicious.ckpt"], "malicious.ckpt: damaged, or no checkpoint"),
+    "render a malicious checkpoint": (
+        ["render", "checkpoint=malicious.ckpt"],
+        "malicious.ckpt: damaged, or no checkpoint",
+    ),
     "render a text": (["render", "checkpoint=text.ckpt"], "text.ckpt: "),
     "render a text of many lines": (["render", "checkpoint=long.ckpt"], "long.ckpt: "),
     "package of no settings": (["render", "--cfg", "job", "--package", "nowhere"], "package 'nowhere' not found"),

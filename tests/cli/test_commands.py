@@ -24,7 +24,7 @@ def timeless(run):
 def test_fit_leaves_a_run_folder_and_says_where_things_are(command, tmp_path):
     code, out, err = command("fit", *SMALL)
     assert (code, err) == (0, "")
-    (run,) = (tmp_path / "outputs").glob("*/*")
+    (run,) = (tmp_path / "outputs").glob("[0-9]*/*")
     assert {p.name for p in run.iterdir()} >= {
         "checkpoints",
         "metrics.json",

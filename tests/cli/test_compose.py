@@ -124,7 +124,7 @@ SWEEPS = {
 def test_the_jobs_of_a_sweep_are_those_that_hydra_launched(command, tmp_path, tasks, own, case):
     line = ["-m", "--config-dir", str(own), *SWEEPS[case], "hydra.sweep.dir=sweep"]
     out = command("fit", *line)
-    found = jobs(tmp_path / "sweep")
+    found = jobs(tmp_path / "sweep", [str(own)])
     assert len(found) == len(tasks) > 1, out
     for number, job in enumerate(found):
         record = tmp_path / "sweep" / str(number) / ".hydra" / "overrides.yaml"
