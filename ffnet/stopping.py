@@ -40,6 +40,10 @@ class Left:
     run: Path | None = None
     sweep: Path | None = None
 
+    def forget(self) -> None:
+        """Forgets an earlier command of this process."""
+        self.step = self.run = self.sweep = None
+
     def after(self, signum: int) -> str:
         """The line for a stop by ``signum``."""
         parts = [f"stopped by {signal.Signals(signum).name}"]

@@ -67,6 +67,7 @@ def run(command: str, task: Task, argv: Sequence[str], prepare: Prepare = lambda
     ``HYDRA_FULL_ERROR=1`` also the traceback.
     """
     keep_freed_memory()
+    stopping.left.forget()
     codes, used = [0], []
 
     def watched(config: DictConfig) -> None:

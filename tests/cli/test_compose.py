@@ -147,7 +147,9 @@ def test_configs_of_ones_own_reach_processes_and_a_resumed_sweep(command, tmp_pa
     assert (code, err) == (0, ""), (out, err)
     assert "2 runs: 2 complete" in out
     (tmp_path / "sweep" / "0" / "metrics.json").unlink()
-    code, out, err = command("fit", "resume=sweep")
+    code, _, err = command("fit", "resume=sweep")
+    assert (code, "was started with --config-dir" in err) == (2, True)  # which no record decides
+    code, out, err = command("fit", "resume=sweep", "--config-dir", "own")
     assert (code, err) == (0, ""), (out, err)
     assert (tmp_path / "sweep" / "0" / "metrics.json").exists()
 

@@ -57,7 +57,7 @@ def test_safetensors_holds_the_weights_and_the_settings(command, fitted):
     ("output", "message"),
     [
         ("field.h5", "output: expected a name ending in .onnx, .pt2, .safetensors, got field.h5"),
-        ("nowhere/field.onnx", "output: nowhere is not a directory"),
+        ("nowhere/field.onnx", "output: nowhere is not a directory in which to write field.onnx"),
     ],
 )
 def test_bad_output_is_one_line(command, fitted, tmp_path, output, message):

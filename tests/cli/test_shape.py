@@ -107,7 +107,7 @@ def test_resume_goes_on_to_the_bits_of_a_run_that_did_not_stop(command, tmp_path
 
 def test_the_default_is_the_bundled_knot_with_grid_features(command, tmp_path):
     small = [
-        "dataset.pool=50000",
+        "dataset.pool=200000",
         "dataset.scored_points=2000",
         "dataset.resolution=32",
         "trainer.max_steps=150",
@@ -159,7 +159,7 @@ def test_each_command_knows_its_kind_of_fit(command, fitted, small_run):
 
 SQUARE = "OFF\n4 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n3 0 1 2\n3 0 2 3\n"
 BAD = {
-    "missing.obj": (None, "missing.obj: no such file; expected a mesh"),
+    "missing.obj": (None, "missing.obj: no such file; expected a signal to fit"),
     "empty.ply": ("", "empty.ply: is empty; expected a mesh"),
     "text.obj": ("This is no mesh.", "text.obj: has no faces"),
     "picture.png": ("\x89PNG", "picture.png: is not a mesh that trimesh can read"),
