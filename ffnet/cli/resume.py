@@ -13,7 +13,7 @@ may change. Complete runs are skipped unless they failed or ``max_steps`` was ra
 the others start. ``ffnet fit -m ... resume=true hydra.sweep.dir=SWEEP`` does the same and can also start the sweep.
 """
 
-import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -28,8 +28,8 @@ from ffnet.cli.replay import replayed
 from ffnet.cli.sweep import recorded
 
 # Settings below these keys, and these settings, do not affect what has been fitted so far.
-CHANGEABLE_BELOW = ("trainer", "engine", "callbacks", "logger")
-CHANGEABLE = ("resume", "trust", "run_dir")
+CHANGEABLE_BELOW = ("trainer", "engine", "callbacks", "logger", "limits")
+CHANGEABLE = ("resume", "overwrite", "trust", "run_dir")
 # The settings of the trainer that affect the result.
 FROM_CHECKPOINT = ("max_steps", "precision")
 PRECISIONS = ("auto", "64-true", "32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed", "64", "32", "16", "bf16")
@@ -109,7 +109,7 @@ def remaining(config: DictConfig, overrides: list[str], folder: Path) -> list[st
     """
     if config.resume is not True:
         return overrides
-    if not (folder / "failed.json").exists() and _steps(folder) >= config.trainer.max_steps:
+    if _steps(folder) >= config.trainer.max_steps:
         return None
     config.resume = str(folder) if (folder / "checkpoints" / "last.ckpt").is_file() else None
     rest = [override for override in parsed(overrides) if override.key_or_group != "resume"]
@@ -119,12 +119,14 @@ def remaining(config: DictConfig, overrides: list[str], folder: Path) -> list[st
 
 
 def _steps(folder: Path) -> int:
-    """``max_steps`` of the complete run in ``folder``, which may have stopped early; -1 if there is none."""
-    try:
-        metrics = json.loads((folder / "metrics.json").read_text())
-        return int(metrics.get("max_steps", metrics["steps"]))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return -1
+    """``max_steps`` of the complete run in ``folder``, which may have stopped early; -1 if it failed or a record is
+    damaged.
+    """
+    from ffnet.runs import number, read_run
+
+    metrics = read_run(folder).metrics
+    steps = number(metrics.get("max_steps", metrics.get("steps")))
+    return -1 if steps is None or not math.isfinite(steps) else int(steps)
 
 
 def resumed(config: DictConfig, overrides: list[str]) -> "Resumed":

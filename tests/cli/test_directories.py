@@ -123,3 +123,12 @@ def test_a_refused_run_is_not_the_last_one(command, tmp_path):
     last = (tmp_path / "outputs" / "latest").resolve()
     assert command("fit", *FEW, "+trainer.gradient_clip_val=1.0")[0] == 2
     assert (tmp_path / "outputs" / "latest").resolve() == last
+
+
+def test_a_resumed_sweep_scores_a_run_with_a_damaged_record_again(command, tmp_path):
+    assert command("fit", "-m", *FEW, "seed=0,1", "hydra.sweep.dir=sweep")[0] == 0
+    path = tmp_path / "sweep" / "1" / "metrics.json"
+    before = json.loads(path.read_text())
+    path.write_text(json.dumps(before | {"higher_is_better": ["psnr"]}))
+    assert command("fit", "resume=sweep")[0] == 0
+    assert json.loads(path.read_text())["psnr"] == before["psnr"]
