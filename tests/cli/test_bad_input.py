@@ -364,17 +364,16 @@ def test_a_task_without_a_reconstruction_has_scores_alone(command, tmp_path):
 
 
 @pytest.fixture
-def fitted(command, tmp_path):
-    """A run directory, and a way to change what its checkpoint holds."""
-    assert command("fit", *SMALL, "trainer.max_steps=2", "hydra.run.dir=run")[0] == 0
-    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+def change(fitted):
+    """Changes what the checkpoint of a run holds."""
+    path = fitted / "checkpoints" / "last.ckpt"
     contents = torch.load(path, weights_only=True)
 
-    def change(function):
+    def changed(function):
         function(contents)
         torch.save(contents, path)
 
-    return change
+    return changed
 
 
 CONTENTS = {
@@ -394,9 +393,9 @@ CONTENTS = {
 
 @pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize("case", CONTENTS)
-def test_a_checkpoint_that_lacks_a_part_is_refused(command, fitted, tmp_path, case):
-    change, message = CONTENTS[case]
-    fitted(change)
+def test_a_checkpoint_that_lacks_a_part_is_refused(command, change, tmp_path, case):
+    lack, message = CONTENTS[case]
+    change(lack)
     before = set(tmp_path.rglob("*"))
     check(command("render", "checkpoint=run"), message, tmp_path, before)
 
@@ -420,7 +419,8 @@ RENDERINGS = {
 
 
 @pytest.mark.parametrize("case", RENDERINGS)
-def test_an_image_that_cannot_be_written_is_found_before_it_is_rendered(command, fitted, tmp_path, case, monkeypatch):
+@pytest.mark.usefixtures("fitted")
+def test_an_image_that_cannot_be_written_is_found_before_it_is_rendered(command, tmp_path, case, monkeypatch):
     from ffnet.signals import ImageRecord
 
     sizes = []
