@@ -1,6 +1,7 @@
 """The training loop against a plain one, and its spans."""
 
 import csv
+from pathlib import Path
 
 import pytest
 import torch
@@ -178,9 +179,10 @@ def test_the_state_of_another_kind_of_generator_is_not_used(tmp_path):
 
 
 class Stop(KnowsSpans):
-    """Stops as a kill does, after everything that the first step of training needs has been set up and saved."""
+    """Saves what the first step of training needs, as any callback may, and stops as a kill does."""
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        trainer.save_checkpoint(Path(trainer.default_root_dir) / "first.ckpt")
         raise RuntimeError("killed")
 
 
@@ -198,13 +200,15 @@ def test_what_is_saved_before_the_first_step_of_a_resumed_run_goes_on_to_the_sam
     torch.save(contents, saved(tmp_path))
     whole = annealed()
     trainer(tmp_path / "whole").fit(whole, ckpt_path=saved(tmp_path))
+    kept = saved(tmp_path).read_bytes()
     with pytest.raises(RuntimeError, match="killed"):
         trainer(tmp_path, callbacks=[Checkpoints(25), Stop()]).fit(annealed(), ckpt_path=saved(tmp_path))
-    again = torch.load(saved(tmp_path), weights_only=True)
+    assert saved(tmp_path).read_bytes() == kept  # until the run has got further
+    again = torch.load(tmp_path / "first.ckpt", weights_only=True)
     assert again["global_step"] == 25
     assert again["state_dict"]["field.encoder.progress"].item() == pytest.approx(25 / 60 / 0.7)
     second = annealed()
-    trainer(tmp_path).fit(second, ckpt_path=saved(tmp_path))
+    trainer(tmp_path).fit(second, ckpt_path=tmp_path / "first.ckpt")
     assert torch.equal(weights(whole), weights(second))
     assert torch.equal(whole.generator.get_state(), second.generator.get_state())
 
