@@ -41,6 +41,13 @@ def pytest_collection(session):
         import tests.checked  # noqa: F401
 
 
+def pytest_itemcollected(item):
+    """Of a test that is marked ``few``, the cases that are not named are long."""
+    few = item.get_closest_marker("few")
+    if few is not None and item.callspec.params["case"] not in few.args:
+        item.add_marker("long")
+
+
 @pytest.hookimpl(trylast=True)  # once those that do not run are gone
 def pytest_collection_modifyitems(items):
     """Of a test with several cases only the first is traced."""

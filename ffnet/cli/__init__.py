@@ -28,10 +28,10 @@ usage: ffnet COMMAND [OVERRIDES]
   ffnet fit                                        fit the bundled image
   ffnet fit dataset.path=photo.jpg encoder=positional trainer.max_steps=2000
   ffnet fit -m encoder=identity,positional,gaussian seed=0,1,2
-  ffnet fit resume=outputs/DATE/TIME               continue a run from where it stopped
-  ffnet render checkpoint=outputs/DATE/TIME size=[2048,2048] output=large.png
+  ffnet fit resume=outputs/DATE/RUN               continue a run from where it stopped
+  ffnet render checkpoint=outputs/DATE/RUN size=[2048,2048] output=large.png
   ffnet fit dataset=occupancy dataset.path=bunny.obj
-  ffnet mesh checkpoint=outputs/DATE/TIME resolution=512 output=bunny.ply
+  ffnet mesh checkpoint=outputs/DATE/RUN resolution=512 output=bunny.ply
   ffnet table run=outputs/sweeps/DATE/TIME
 
 Overrides are Hydra's: key=value sets a value, group=option chooses a config.

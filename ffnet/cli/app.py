@@ -84,7 +84,7 @@ def run(command: str, task: Task, argv: Sequence[str], prepare: Prepare = lambda
         request = prepare(literal(command, flags.read(argv)))
         with composing(command, request.config_dir) as hydra:
             if not _answered(hydra, command, flags, request):
-                config = planned(hydra, command, request.overrides)
+                config = planned(hydra, command, request.overrides, request.multirun)
                 if request.multirun or config.hydra.mode == RunMode.MULTIRUN:
                     with limits_of(config), workers_stopped():
                         check_sweep(hydra, config)

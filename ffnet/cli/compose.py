@@ -1,5 +1,7 @@
 """Composes ``conf/`` with Hydra, for commands and for settings alone, without affecting another program's Hydra."""
 
+import copy
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -7,22 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobRuntime
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
 from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 
+from ffnet.cli.overrides import parsed
 from ffnet.resources import resource
 
 VERSION_BASE = "1.3"
 # Hydra's name of the provider for directories from --config-dir.
 PROVIDER = "command-line"
-# The resolvers that Hydra registers.
-RESOLVERS = ("now", "hydra", "python_version")
+# The resolvers that Hydra registers, and ours.
+RESOLVERS = ("now", "hydra", "python_version", "signal_name")
 
 _config_dirs: ContextVar[tuple[Path, ...]] = ContextVar("config_dirs", default=())
 
@@ -69,9 +74,56 @@ def composing(command: str, config_dirs: Sequence[str | Path] = ()) -> Iterator[
     token = _config_dirs.set(folders)
     try:
         with _own_state(), initialize_config_dir(str(resource("conf")), command, VERSION_BASE):
-            yield GlobalHydra.instance().hydra
+            OmegaConf.register_new_resolver("signal_name", signal_name, replace=True)
+            hydra = GlobalHydra.instance().hydra
+            assert hydra is not None
+            hydra.config_loader = ComposedOnce(hydra.config_loader)
+            yield hydra
     finally:
         _config_dirs.reset(token)
+
+
+def signal_name(*, _root_: DictConfig) -> str:
+    """The name of the signal as part of a directory's name: that of its file, or the dataset's if it has none."""
+    dataset, hydra = _root_.get("dataset"), _root_.get("hydra")
+    path = dataset.get("path") if OmegaConf.is_dict(dataset) else None
+    choice = hydra.runtime.choices.get("dataset") if hydra else None
+    name = Path(str(path)).stem if path else str(choice)
+    return re.sub(r"[^\w.-]+", "-", name)[:40].strip("-.") or "signal"
+
+
+class ComposedOnce:
+    """A Hydra ``ConfigLoader`` that composes the same overrides once: a command looks at its settings before it runs,
+    and Hydra composes them for a quarter of a second each time.
+
+    Args:
+        loader: does the rest.
+    """
+
+    def __init__(self, loader: ConfigLoader) -> None:
+        self.loader = loader
+        self.composed: dict[Any, DictConfig] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "loader":  # while it is unpickled
+            raise AttributeError(name)
+        return getattr(self.loader, name)
+
+    def load_configuration(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        """As Hydra's; sweeps in a command that does not sweep are left to Hydra, which refuses them."""
+        key = config_name, tuple(overrides), run_mode, from_shell
+        if validate_sweep_overrides and any(override.is_sweep_override() for override in parsed(overrides)):
+            return self.loader.load_configuration(config_name, overrides, run_mode, from_shell)
+        if key not in self.composed:
+            self.composed[key] = self.loader.load_configuration(config_name, overrides, run_mode, from_shell, False)
+        return copy.deepcopy(self.composed[key])
 
 
 @contextmanager

@@ -19,6 +19,19 @@ log.addHandler(logging.NullHandler())  # without it, Python would print before l
 
 # Of torch's messages, which have no class of their own on the CPU.
 OUT_OF_MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "Storage size calculation overflowed")
+# What settings are called elsewhere.
+ELSEWHERE = {
+    **dict.fromkeys(("epochs", "max_epochs", "iterations", "iters", "num_steps", "n_steps"), "trainer.max_steps"),
+    **dict.fromkeys(("width", "hidden_size", "hidden_dim", "neurons", "channels"), "model.hidden_features"),
+    **dict.fromkeys(("depth", "layers", "num_layers", "n_layers"), "model.hidden_layers"),
+    **dict.fromkeys(("learning_rate", "learningrate", "rate"), "optimizer.lr"),
+    **dict.fromkeys(("bandwidth", "scale", "std", "frequency"), "encoder.sigma"),
+    **dict.fromkeys(("gpus", "num_gpus", "processes"), "trainer.devices"),
+    **dict.fromkeys(("device", "cuda", "gpu"), "trainer.accelerator"),
+    **dict.fromkeys(("bs", "batch"), "dataset.batch_size"),
+    **dict.fromkeys(("image", "file", "filename", "input", "data", "path"), "dataset.path"),
+    **dict.fromkeys(("out", "output_dir", "directory", "out_dir"), "hydra.run.dir"),
+}
 # Characters of a message, above which it is cut.
 LONGEST = 1000
 
@@ -139,10 +152,27 @@ def _no_option(missing: str, options: list[str]) -> str:
 
 
 def _suggestion(error: ConfigKeyError | ConfigAttributeError) -> str:
-    """A setting or group with a name similar to the missing one."""
+    """The settings and groups of the command with the name of the missing one, or else a similar one."""
     group, _, name = str(error.full_key).rpartition(".")
-    names = set(map(str, error.parent_node)) if OmegaConf.is_dict(error.parent_node) else set()
-    if not group:
-        names |= {place.name for place in resource("conf").iterdir() if place.is_dir()}
-    close = difflib.get_close_matches(name, names - {"_target_", name}, n=1)
-    return f"; did you mean {f'{group}.' if group else ''}{close[0]}?" if close else ""
+    node = error.parent_node
+    root = node._get_root() if OmegaConf.is_config(node) else OmegaConf.create()
+    groups = [place.name for place in resource("conf").iterdir() if place.is_dir()]
+    known = {path for path in (*_paths(root), *groups) if path != error.full_key}
+    if ELSEWHERE.get(name) in known | ({"hydra.run.dir"} if "run_dir" in known else set()):
+        return f"; did you mean {ELSEWHERE[name]}?"
+    leaves = {path: path.rpartition(".")[2] for path in known}
+    inner = {path: leaf for path, leaf in leaves.items() if path.rpartition(".")[0] == group}
+    found = sorted(path for path, leaf in leaves.items() if leaf == name)
+    for names, cutoff in ((inner, 0.6), (leaves, 0.75)):
+        if not found:
+            close = difflib.get_close_matches(name, set(names.values()), n=1, cutoff=cutoff)
+            found = sorted(path for path, leaf in names.items() if leaf in close)
+    return f"; did you mean {' or '.join(found[:3])}?" if found else ""
+
+
+def _paths(node: Any, prefix: str = "") -> Iterator[str]:
+    """The full keys of all settings in ``node``, except Hydra's and the names of classes."""
+    for key in node if OmegaConf.is_dict(node) else ():
+        if (path := f"{prefix}{key}") != "hydra" and key != "_target_":
+            yield path
+            yield from _paths(node._get_node(key), f"{path}.")

@@ -47,6 +47,8 @@ def literal(command: str, request: Request) -> Request:
         overrides = _dataset(paths, overrides)
     elif len(paths) > 1:
         raise ValueError(f"expected one {subject}, got {' and '.join(paths)}")
+    if command == "evaluate":  # its dataset is that of the run, whatever it has been: its settings are not listed
+        overrides = [f"++{override}" if override.startswith("dataset.") else override for override in overrides]
     if paths:
         overrides.append(f"{subject}={','.join(quoted(_meant(subject, path)) for path in paths)}")
     request.overrides = overrides

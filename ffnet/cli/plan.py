@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,14 @@ EVENTS = "events.out.tfevents.*"
 RESULTS = ("metrics.json", "checkpoints", "ntk.json")
 
 
-def planned(hydra: Any, command: str, overrides: list[str]) -> DictConfig:
-    """The configuration of the command, Hydra's own included, composed as for a sweep.
+def planned(hydra: Any, command: str, overrides: list[str], multirun: bool) -> DictConfig:
+    """The configuration of the command, Hydra's own included.
 
     Raises:
         HydraException, OmegaConfBaseException: if it cannot be composed.
     """
-    config: DictConfig = hydra.compose_config(
-        command, overrides, run_mode=RunMode.MULTIRUN, validate_sweep_overrides=False
-    )
+    mode = RunMode.MULTIRUN if multirun else RunMode.RUN
+    config: DictConfig = hydra.compose_config(command, overrides, run_mode=mode, validate_sweep_overrides=False)
     HydraConfig.instance().set_config(config)  # its resolver is for this
     return config
 
@@ -109,14 +108,16 @@ def removed_if_refused(config: DictConfig, used: list[Path], refused: Callable[[
         used: the directory, once it is known.
         refused: whether the command was refused.
     """
-    folder = Path(config.hydra.run.dir).absolute()
-    if "resume" not in config or rank() > 0 or stopping.is_part():  # no directory of its own
+    if rank() > 0 or stopping.is_part():  # no directory of its own
         yield
         return
-    records = (EVENTS, "failed.json", f"{config.hydra.job.name}.log")
+    folder = Path(config.hydra.run.dir).absolute()
+    # A command without a run, such as ``table``, writes none; its directory is the current one, or the user's choice.
+    has_run = "resume" in config
+    records = (EVENTS, "failed.json", f"{config.hydra.job.name}.log") if has_run else ()
     before = {place for place in (folder, *folder.parents, *_matching(folder, records)) if place.exists()}
     try:
-        with forgotten_if(folder, refused):
+        with forgotten_if(folder, refused) if has_run else nullcontext():
             yield
     finally:
         folder = used[-1].absolute() if used else folder

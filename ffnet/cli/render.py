@@ -26,15 +26,15 @@ def render_(config: DictConfig) -> None:
     from ffnet import budget
     from ffnet.cli.stored import stored
     from ffnet.signals import Raster
-    from ffnet.signals.image_files import pair
 
     with reading_input():
         settings: Any = OmegaConf.to_container(config, resolve=True)
         path, _, field, record = stored(config.checkpoint, config.trust)
         if not isinstance(record, Raster):
             raise ValueError(f"{path}: expected the fit of an image, got that of {described(record)}")
-        size = pair("size", list(record.size) if settings["size"] is None else settings["size"])
-        budget.check("pixels", size[0] * size[1], "size")
+        left, top, right, bottom = pixel_box(settings["crop"], record.size)
+        name, size = output_size(settings, (bottom - top, right - left))
+        budget.check("pixels", size[0] * size[1], name)
         output = Path(config.output)
         device = usable_device(config.device)
         field = field.to(device)
@@ -44,9 +44,58 @@ def render_(config: DictConfig) -> None:
         except Exception as error:  # the file may describe any field and any record
             raise ValueError(f"{path}: damaged checkpoint, its field is not one of its image ({error})") from error
     progress = partial(tqdm, unit="band", disable=None, leave=False)
-    pixels = record.render(field, size, device=device, progress=progress)
+    height, width = record.size
+    part = (left / width, top / height, right / width, bottom / height)
+    pixels = record.render(field, size, box=part, device=device, progress=progress)
     record.save(pixels, output)
     log.info("wrote   %s, %d x %d pixels", output, size[1], size[0])
+
+
+def pixel_box(crop: Any, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) of a crop in pixels of an image of ``size`` (height, width): such a box itself, the
+    central part of [height, width], or everything if ``crop`` is None.
+
+    Raises:
+        ValueError: if it is none of them, or not within the image.
+    """
+    height, width = size
+    if crop is None:
+        return 0, 0, width, height
+    numbers = isinstance(crop, list) and all(type(value) in (int, float) for value in crop)
+    if numbers and len(crop) == 2:
+        left, top = (width - crop[1]) / 2, (height - crop[0]) / 2
+        crop = [left, top, left + crop[1], top + crop[0]]
+    if not numbers or len(crop) != 4 or not (0 <= crop[0] < crop[2] <= width and 0 <= crop[1] < crop[3] <= height):
+        raise ValueError(
+            f"crop: expected [left, top, right, bottom] or [height, width] in pixels of the image of "
+            f"{width} x {height} (width x height), got {crop}"
+        )
+    left, top, right, bottom = crop
+    return left, top, right, bottom
+
+
+def output_size(settings: dict[str, Any], own: tuple[float, float]) -> tuple[str, tuple[int, int]]:
+    """The setting that says how large the output is, and its (height, width).
+
+    Args:
+        settings: ``size``, ``longest`` and ``scale``; at most one is not None.
+        own: (height, width) of the part that is rendered, in pixels of the fitted image.
+
+    Raises:
+        ValueError: if several are given, or one is no size.
+    """
+    from ffnet.signals.image_files import fitted_size, scaled
+
+    given = [name for name in ("size", "longest", "scale") if settings[name] is not None]
+    if len(given) > 1:
+        raise ValueError(f"{given[1]}: expected null together with {given[0]}, got {settings[given[1]]}")
+    name = given[0] if given else "scale"
+    value = settings[name] if given else 1
+    if name == "size":
+        return name, fitted_size(name, value, own)
+    if type(value) not in (int, float) or not 0 < value * max(own) < float("inf"):
+        raise ValueError(f"{name}: expected a number above 0, got {value}")
+    return name, scaled(own, value if name == "scale" else value / max(own))
 
 
 def described(record: "Record | None") -> str:

@@ -20,7 +20,7 @@ OF_THE_FIT = (
     *("recipe", "experiment", "seed", "precision"),
 )
 # Loggers of the shipped options that write to the run directory and nowhere else.
-LOGGERS = ("none", "tensorboard")
+LOGGERS = ("none", "tensorboard", "csv")
 OF_THE_TRAINER = ("trainer.max_steps", "trainer.precision", "trainer.accelerator")
 _OPTION = re.compile(r"[\w/]+")
 
@@ -29,10 +29,11 @@ def plain(override: Override) -> bool:
     """Whether a record may repeat ``override``."""
     key = override.key_or_group
     group, *below = key.split(".")
-    local = key == "logger" and override.value() in LOGGERS
+    value = override.value()
+    local = key == "logger" and all(name in LOGGERS for name in (value if isinstance(value, list) else [value]))
     known = local or key in OF_THE_TRAINER or (group in OF_THE_FIT and key != "engine.compile")
     named = override.package is None and not any(part.startswith("_") for part in below)
-    return known and named and "${" not in str(override.input_line) and _is_plain(override.value(), not below)
+    return known and named and "${" not in str(override.input_line) and _is_plain(value, not below)
 
 
 def _is_plain(value: Any, option: bool) -> bool:

@@ -39,7 +39,7 @@ class CTDataset(Dataset):
     Args:
         path: a grey image to be projected here, brightness being attenuation; None is the Shepp-Logan phantom with its
             exact integrals. Also an image in memory. Colour images are taken as their mean over the channels.
-        size: the phantom's side in pixels, or [height, width] to resize an image to; it must be a square.
+        size: the phantom's side in pixels, or that of the square that an image is resized to; None keeps its size.
         angles: directions, evenly on [0, pi).
         detectors: lines in each direction; as many as pixels along a side if None.
         samples: points along a line; twice as many as pixels along a side if None.
@@ -144,7 +144,7 @@ class CTDataset(Dataset):
 
 
 def _grey(image: Any, size: int | None) -> Float[Tensor, "h w 1"]:
-    return unit(ImageSignal(image, size=size).pixels).mean(-1, keepdim=True)
+    return unit(ImageSignal(image, size=None if size is None else [size, size]).pixels).mean(-1, keepdim=True)
 
 
 def _bilinear(values: Float[Tensor, "h w 1"], x: Float[Tensor, "n 2"]) -> Float[Tensor, "n 1"]:

@@ -86,7 +86,7 @@ class ImageDataset(Dataset):
         path: any image that Pillow opens; or an image in memory: a Pillow image, or an array or tensor (height, width[,
             channels]). None is the bundled image.
         crop: [height, width] of a central crop, or one number for a square.
-        size: [height, width] to resize to after the crop (Lanczos), or one number for a square.
+        size: [height, width] to resize to after the crop (Lanczos), or the length of the longer side.
         split: ``all`` trains on and scores all pixels. ``half`` trains on ``[::2, ::2]`` and scores ``[1::2, 1::2]`` as
             ``psnr``, the other held-out pixels as ``rest/psnr``, and the training pixels as ``train/psnr`` (Tancik et
             al. 2020, section 6.1).

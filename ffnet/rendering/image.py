@@ -22,13 +22,14 @@ def render(
     channels: int,
     bits: int = 8,
     shift: tuple[float, float] = (0.0, 0.0),
+    box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
     device: torch.device | str = "cpu",
     progress: Callable[[Iterable[Any]], Iterable[Any]] = lambda items: items,
 ) -> np.ndarray:
     """Pixels (height, width, channels) of ``field``, clipped to [0, 1] and rounded to ``bits`` bits, 8 or 16.
 
     The pixel in row i and column j is the field's value at its centre, ``((j + 0.5) / width, (i + 0.5) /
-    height)``, plus ``shift``.
+    height)`` within ``box``, plus ``shift``.
 
     Args:
         field: coordinates (n, 2), x first, to values (n, channels).
@@ -36,15 +37,18 @@ def render(
         channels: number of values per point.
         bits: bits per channel of the result.
         shift: (x, y) added to the coordinates, for fields fitted with a pixel offset other than 0.5.
+        box: (left, top, right, bottom), the part of the plane that is rendered; by default the unit square.
         device: the device of the field.
         progress: wraps the iteration over bands, as ``tqdm`` does.
     """
     height, width = size
     dtype = np.dtype(f"uint{bits}")
     pixels = np.empty((height, width, channels), dtype)
-    move = torch.tensor(shift, device=device, dtype=torch.float32)
+    left, top, right, bottom = box
+    extent = torch.tensor((right - left, bottom - top), device=device, dtype=torch.float32)
+    move = torch.tensor((left + shift[0], top + shift[1]), device=device, dtype=torch.float32)
     for rows in progress(bands(height, width, BAND_POINTS)):
-        coordinates = grid_coordinates(rows, size, device=torch.device(device)) + move
+        coordinates = grid_coordinates(rows, size, device=torch.device(device)) * extent + move
         # A single row can be wider than a band.
         values = torch.cat([field(piece) for piece in coordinates.split(BAND_POINTS)])
         whole = (values.float().clamp(0, 1) * np.iinfo(dtype).max).round()

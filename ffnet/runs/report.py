@@ -70,7 +70,7 @@ def report(
 
 
 def curves(folder: Path) -> dict[str, Curve]:
-    """The scalars a run has logged to TensorBoard under ``train/`` and ``val/`` as (step, value), thinned."""
+    """The losses and scores that a run has logged to TensorBoard as (step, value), thinned."""
     from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
     found: dict[str, dict[int, float]] = {}
@@ -78,11 +78,16 @@ def curves(folder: Path) -> dict[str, Curve]:
         try:
             for event in LegacyEventFileLoader(str(path)).Load():
                 for value in event.summary.value:
-                    if value.HasField("simple_value") and value.tag.startswith(("train/", "val/")):
+                    if value.HasField("simple_value") and _is_score(value.tag):
                         found.setdefault(value.tag, {})[event.step] = float(f"{value.simple_value:.6g}")
         except Exception as error:  # of the loader, or of protobuf
             log.warning("%s: is damaged; its curves end early: %s", path, error)
     return {tag: _thinned(sorted(points.items())) for tag, points in found.items()}
+
+
+def _is_score(tag: str) -> bool:
+    others = tag.endswith(("_per_second", "/lr")) or "/spectral_error/" in tag
+    return tag.startswith(("train/", "val/")) and not others
 
 
 def _thinned(curve: Curve) -> Curve:

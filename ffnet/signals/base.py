@@ -57,10 +57,12 @@ class Raster(Record):
         field: Field,
         size: tuple[int, int] | None = None,
         *,
+        box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
         device: torch.device | str = "cpu",
         progress: Progress = lambda items: items,
     ) -> np.ndarray:
-        """Pixels (height, width, channels) at ``size`` (height, width); None is the size of the signal."""
+        """Pixels (height, width, channels) of ``box``, (left, top, right, bottom) in the unit square, at ``size``
+        (height, width); None is the size of the signal."""
 
     @abstractmethod
     def check_writable(self, path: Path, size: tuple[int, int]) -> None:

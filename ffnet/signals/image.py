@@ -65,13 +65,14 @@ class ImageRecord(Raster):
         field: Field,
         size: tuple[int, int] | None = None,
         *,
+        box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
         device: torch.device | str = "cpu",
         progress: Progress = lambda items: items,
     ) -> np.ndarray:
         height, width = self.size
         # From pixel centres to the positions of the image's pixels.
         shift = ((self.offset - 0.5) / width, (self.offset - 0.5) / height)
-        options: dict[str, Any] = {"channels": self.channels, "bits": self.bits, "shift": shift}
+        options: dict[str, Any] = {"channels": self.channels, "bits": self.bits, "shift": shift, "box": box}
         return render(field, size or (height, width), **options, device=device, progress=progress)
 
     def reconstruct(self, field: Field, device: torch.device | str = "cpu") -> Image.Image:
@@ -97,7 +98,7 @@ class ImageSignal:
         image: a path that Pillow opens; a Pillow image; or an array or tensor (height, width[, channels]) of uint8,
             uint16, or floating-point values in [0, 1].
         crop: [height, width] of a central crop, or one number for a square.
-        size: [height, width] to resize to after the crop (Lanczos), or one number for a square.
+        size: [height, width] to resize to after the crop (Lanczos), or the length of the longer side.
         offset: position of a pixel in its cell: 0.5 is the centre, 0 the corner (Tancik et al. 2020).
         max_pixels: larger files are refused, because they may be decompression bombs; None is the limit of pixels.
 

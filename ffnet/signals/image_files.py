@@ -131,6 +131,19 @@ def pair(name: str, value: Any) -> tuple[int, int]:
     return pair[0], pair[1]
 
 
+def fitted_size(name: str, value: Any, own: tuple[float, float]) -> tuple[int, int]:
+    """(height, width) from ``value``: such a pair, or the length of the longer side of an image of size ``own``, whose
+    aspect ratio is kept."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return scaled(own, value / max(own))
+    return pair(name, value)
+
+
+def scaled(size: tuple[float, float], factor: float) -> tuple[int, int]:
+    """``size`` times ``factor``, rounded, at least 1 pixel each."""
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
 def cropped(image: Image.Image, crop: int | Sequence[int] | None) -> Image.Image:
     """The central crop of ``image`` of size [height, width] or a square; the image itself if ``crop`` is None."""
     if crop is None:
@@ -143,10 +156,11 @@ def cropped(image: Image.Image, crop: int | Sequence[int] | None) -> Image.Image
 
 
 def resized(image: Image.Image, size: int | Sequence[int] | None) -> Image.Image:
-    """``image`` resized to [height, width] or a square (Lanczos); the image itself if ``size`` is None."""
+    """``image`` resized (Lanczos) to [height, width] or to the length of its longer side; the image itself if ``size``
+    is None."""
     if size is None:
         return image
-    height, width = pair("size", size)
+    height, width = fitted_size("size", size, (image.height, image.width))
     budget.check("pixels", height * width, "size")
     # Pillow only resizes 16-bit grey with its nearest-neighbour filter, hence the conversion to 32-bit floats.
     if image.mode.startswith("I;16"):

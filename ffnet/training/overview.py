@@ -10,31 +10,32 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 from torch.utils.tensorboard.summary import hparams
 
-from ffnet.fitting import directions
 from ffnet.training.module import Fitting
 
 
 class Overview(Callback):
-    """Logs all settings as the text ``config``, and the run's overrides to the HPARAMS tab.
+    """Logs all settings: in TensorBoard as the text ``config`` and ``hparams.yaml``, and to other loggers as
+    hyperparameters. TensorBoard's HPARAMS tab has the run's overrides.
 
-    A run appears there from its first step with its latest ``val/`` scores, even if it is killed. Its status is
-    running, success or failure.
+    A run appears there from its first step with its latest scores, even if it is killed. Its status is running, success
+    or failure.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Fitting)
-        boards = _boards(trainer)
-        if not boards:
-            return
         about = pl_module.description
-        text = yaml.safe_dump({"model": about.field} | about.settings, sort_keys=False)
-        overrides = {name: _plain(value) for name, value in about.overrides.items()}
-        # torch requires a value for each metric but uses only its name.
-        experiment, start, _ = hparams(overrides, {f"val/{name}": 0.0 for name in directions(pl_module.dataset)})
+        settings = {"model": about.field} | about.settings
+        text = yaml.safe_dump(settings, sort_keys=False)
+        # Without the summary of an experiment: of several, the tab would show the columns of one.
+        _, start, _ = hparams({name: _plain(value) for name, value in about.overrides.items()}, {})
+        boards = _boards(trainer)
         for board in boards:
+            board.hparams.update(settings)
             board.experiment.add_text("config", "".join(f"    {line}\n" for line in text.splitlines()), pl_module.step)
-            for summary in (experiment, start):
-                board.experiment._get_file_writer().add_summary(summary)
+            board.experiment._get_file_writer().add_summary(start)
+        for logger in trainer.loggers:
+            if logger not in boards:
+                logger.log_hyperparams(settings)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close(trainer, api_pb2.STATUS_SUCCESS)

@@ -11,8 +11,8 @@ class Scalars(Periodic):
 
     - ``train/loss``: mean over the steps since the last entry; ``train/psnr`` (or other metrics of the dataset) of the
       last batch;
-    - ``optimizer/lr``: the learning rate of the first parameter group;
-    - ``speed/steps_per_second`` and ``speed/samples_per_second`` since the last entry.
+    - ``train/lr``: the learning rate of the first parameter group;
+    - ``train/steps_per_second`` and ``train/samples_per_second`` since the last entry.
 
     Args:
         every_n_steps: the interval in optimizer steps; None logs only at the end.
@@ -31,9 +31,9 @@ class Scalars(Periodic):
         scalars = {
             "train/loss": module.mean_loss(),
             **{f"train/{name}": value for name, value in module.last_scores.items()},
-            "optimizer/lr": trainer.optimizers[0].param_groups[0]["lr"],
-            "speed/steps_per_second": rate,
-            "speed/samples_per_second": rate * module.dataset.batch_size,
+            "train/lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "train/steps_per_second": rate,
+            "train/samples_per_second": rate * module.dataset.batch_size,
         }
         for logger in trainer.loggers:
             logger.log_metrics(scalars, step=module.step)

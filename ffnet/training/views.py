@@ -13,7 +13,7 @@ class Views(Periodic):
     """Logs at every interval and at the end:
 
     - ``view/<name>``: the images from the dataset's ``views``;
-    - ``spectral_error/<frequency>``: the relative spectral error per octave of frequency (1 = nothing learned), if the
+    - ``val/spectral_error/<frequency>``: the relative spectral error per octave of frequency (1 = nothing learned), if the
       training queries are points on a grid.
 
     Args:
@@ -43,4 +43,6 @@ class Views(Periodic):
         if self.spectrum_side is not None and isinstance(source, Source) and module.dataset.operator.pointwise:
             errors = spectral_error(module.field, source, self.spectrum_side) if source.grid is not None else {}
             for board in boards:
-                board.log_metrics({f"spectral_error/{octave}": error for octave, error in errors.items()}, module.step)
+                board.log_metrics(
+                    {f"val/spectral_error/{octave}": error for octave, error in errors.items()}, module.step
+                )

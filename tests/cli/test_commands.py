@@ -10,7 +10,7 @@ from PIL import Image
 
 import ffnet
 from ffnet.cli import main
-from tests.conftest import SMALL
+from tests.conftest import SMALL, run_main
 
 
 def metrics(run):
@@ -89,6 +89,14 @@ def test_evaluate_refuses_a_picture_with_other_channels(command, fitted, tmp_pat
     assert "expected 3 values at points of 2 coordinates, got 1 at 2" in err
 
 
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """The directory of a fit of 24 rows of 40 pixels."""
+    folder = tmp_path_factory.mktemp("wide") / "run"
+    assert run_main("fit", *SMALL, "dataset.size=[24,40]", "trainer.max_steps=5", f"hydra.run.dir={folder}") == 0
+    return folder
+
+
 def test_render_draws_any_size(command, fitted, tmp_path):
     code, out, _ = command("render", f"checkpoint={fitted}", "size=[50,30]", "output=large.png")
     assert code == 0
@@ -99,10 +107,45 @@ def test_render_draws_any_size(command, fitted, tmp_path):
     assert (tmp_path / "own.png").read_bytes() == (fitted / "reconstruction.png").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("overrides", "size"),
+    [
+        (["scale=2"], (80, 48)),
+        (["longest=100"], (100, 60)),
+        (["size=100"], (100, 60)),
+        (["crop=[8,4,24,20]"], (16, 16)),
+        (["crop=[8,4,24,20]", "scale=3"], (48, 48)),
+        (["crop=[8,4,28,9]", "longest=64"], (64, 16)),
+        (["crop=[12,20]"], (20, 12)),
+    ],
+    ids=" ".join,
+)
+def test_render_keeps_the_aspect_ratio(command, wide, tmp_path, overrides, size):
+    code, _, err = command("render", f"checkpoint={wide}", *overrides, "output=part.png")
+    assert code == 0, err
+    with Image.open(tmp_path / "part.png") as image:
+        assert image.size == size  # (width, height) of a fit of 40 x 24
+
+
+def test_a_rendered_crop_is_that_part_of_the_whole(command, wide, tmp_path):
+    assert command("render", f"checkpoint={wide}", "scale=4", "output=whole.png")[0] == 0
+    assert command("render", f"checkpoint={wide}", "scale=4", "crop=[8,4,24,20]", "output=part.png")[0] == 0
+    with Image.open(tmp_path / "whole.png") as whole, Image.open(tmp_path / "part.png") as part:
+        expected = np.asarray(whole.crop((32, 16, 96, 80)), dtype=int)
+        assert np.abs(expected - np.asarray(part, dtype=int)).max() <= 1
+
+
 @pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
+        (["size=5", "scale=2"], "scale: expected null together with size"),
+        (["scale=-1"], "scale: expected a number above 0"),
+        (["scale=1e308"], "scale: expected a number above 0"),
+        (["longest=big"], "longest: expected a number above 0"),
+        (["scale=1e9"], "limits.pixels"),
+        (["crop=[0,0,1000,5]"], "crop: expected [left, top, right, bottom]"),
+        (["crop=5"], "crop: expected [left, top, right, bottom]"),
         (["size=[0,5]"], "size: expected [height, width]"),
         (["size=big"], "size: expected [height, width]"),
         (["output=a.txt"], "expected an image's name"),
@@ -220,7 +263,7 @@ def test_experiments_set_the_papers_protocol(capsys, task, encoder):
         assert (config.encoder.num_frequencies, config.encoder.spacing) == (128, "shifted_log")
 
 
-@pytest.mark.untraced
+@pytest.mark.long
 def test_the_papers_sweep_takes_every_mapping_and_picture(command, tmp_path):
     for name in ("a", "b"):
         Image.effect_noise((16, 16), 60).save(tmp_path / f"{name}.png")

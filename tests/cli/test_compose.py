@@ -139,6 +139,7 @@ def test_quoted_text_comes_back(text):
     assert override.value() == text
 
 
+@pytest.mark.long
 def test_configs_of_ones_own_reach_processes_and_a_resumed_sweep(command, tmp_path, own):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     small = [override for override in SMALL if not override.startswith("encoder")]

@@ -8,9 +8,15 @@ import subprocess
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams import api_pb2, metadata
+from tensorboard.plugins.hparams.backend_context import Context
 
 from tests.conftest import SMALL, run_main
 from tests.runs.folders import write_run
@@ -34,13 +40,13 @@ def test_the_names_in_tensorboard_are_those_in_the_readme(sweep):
     (path,) = (sweep / "0").glob("events*")
     events = EventAccumulator(str(path)).Reload()
     assert set(events.Tags()["scalars"]) == {
-        *("train/loss", "train/psnr", "val/psnr", "optimizer/lr"),
-        *("speed/steps_per_second", "speed/samples_per_second"),
-        *(f"spectral_error/{octave:04d}" for octave in (1, 2, 4, 8)),
+        *("train/loss", "train/psnr", "val/psnr", "train/lr"),
+        *("train/steps_per_second", "train/samples_per_second"),
+        *(f"val/spectral_error/{octave:04d}" for octave in (1, 2, 4, 8)),
     }
     assert set(events.Tags()["images"]) == {"view/target", "view/reconstruction", "view/error"}
     assert events.Tags()["histograms"] == events.Tags()["distributions"] == []
-    assert [event.step for event in events.Scalars("spectral_error/0004")] == [10, 20]
+    assert [event.step for event in events.Scalars("val/spectral_error/0004")] == [10, 20]
     text = events.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
     assert "    num_frequencies: 4\n" in text
     assert "_target_: ffnet.encoders.PositionalEncoder" in text
@@ -52,18 +58,33 @@ def test_the_hparams_tab_has_the_overrides_and_the_final_score(sweep):
         (path,) = (sweep / run).glob("events*")
         events = EventAccumulator(str(path)).Reload()
         content = events.summary_metadata
-        experiment = metadata.parse_experiment_plugin_data(content[metadata.EXPERIMENT_TAG].plugin_data.content)
         start = metadata.parse_session_start_info_plugin_data(
             content[metadata.SESSION_START_INFO_TAG].plugin_data.content
         )
         end = metadata.parse_session_end_info_plugin_data(content[metadata.SESSION_END_INFO_TAG].plugin_data.content)
-        assert [info.name.tag for info in experiment.metric_infos] == ["val/psnr"]
         assert events.Scalars("val/psnr")[-1].value == pytest.approx(metrics(sweep / run)["psnr"], abs=1e-4)
         assert end.status == api_pb2.STATUS_SUCCESS
-        assert {info.name for info in experiment.hparam_infos} == set(start.hparams)
         assert start.hparams["encoder"].string_value == "positional"
         found[run] = start.hparams["seed"].number_value
     assert found == {"0": 0.0, "2": 1.0}
+
+
+def test_the_hparams_tab_has_the_columns_of_all_runs(sweep, small_run, tmp_path):
+    shutil.copytree(small_run, tmp_path / "a")  # comes first, and sets neither the rate nor the seed
+    shutil.copytree(sweep, tmp_path / "b")
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(tmp_path))
+    multiplexer.Reload()
+    provider = MultiplexerDataProvider(multiplexer, str(tmp_path))
+    tab = Context(TBContext(data_provider=provider))
+    found = tab.experiment_from_metadata(RequestContext(), "", True, tab.hparams_metadata(RequestContext(), ""), [])
+    assert {"encoder", "optimizer.lr", "seed"} <= {info.name for info in found.hparam_infos}
+    assert "val/psnr" in {info.name.tag for info in found.metric_infos}
+
+
+def test_the_settings_are_in_lightnings_file(small_run):
+    settings = yaml.safe_load((small_run / "hparams.yaml").read_text())
+    assert settings["model"]["hidden_features"] == 16
+    assert settings["dataset"]["size"] == [24, 20]
 
 
 def page_of(path):

@@ -84,7 +84,8 @@ def test_a_process_that_fails_ends_the_others_and_is_named(command, tmp_path):
     assert (code, err) == (2, "ffnet fit: trainer.devices: expected at most the batch's 63 points, got more\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_stopping_the_one_that_was_started_stops_all_with_the_state_saved(tmp_path, number):
     arguments = [*ODD, TWO, "trainer.max_steps=1000000", "hydra.run.dir=run", "callbacks.checkpoints.every_n_steps=50"]
     with subprocess.Popen([sys.executable, "-m", "ffnet", "fit", *arguments], cwd=tmp_path) as process:

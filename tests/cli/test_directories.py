@@ -37,6 +37,12 @@ def test_a_refused_command_leaves_no_directory(command, tmp_path, argv):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("argv", [["report", "run=nowhere"], ["evaluate", "checkpoint=nowhere"]], ids=" ".join)
+def test_a_refused_command_without_a_run_leaves_no_directory_either(command, tmp_path, argv):
+    assert command(*argv, "hydra.run.dir=a/b")[0] == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_directory_that_was_there_stays(command, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "notes.txt").write_text("mine")

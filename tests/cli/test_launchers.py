@@ -26,6 +26,7 @@ def test_on_this_machine(command, tmp_path, plugin, launcher, setting):
     assert [run.state for run in find_runs(tmp_path / "sweep")] == ["complete"]
 
 
+@pytest.mark.long
 def test_optuna_finds_the_best_of_a_known_score(command, tmp_path, monkeypatch):
     pytest.importorskip("optuna")
     from hydra.core.hydra_config import HydraConfig

@@ -54,6 +54,7 @@ def test_labels_of_closed_meshes_are_those_of_exact_numbers_and_of_ray_parity(sh
     assert (labels == parity(mesh, points)).all()
 
 
+@pytest.mark.long
 def test_every_closed_reference_mesh_agrees_with_exact_numbers(shared):
     for path in sorted((shared / "data" / "meshes").glob("*")):
         mesh, _ = read_mesh(path)

@@ -122,6 +122,7 @@ def test_autocast_is_close(case):
 
 
 @pytest.mark.untraced
+@pytest.mark.few("mlp after gaussian", "siren")
 @pytest.mark.usefixtures("without_shape_checks")
 def test_compiles_as_one_graph(case):
     model = build(case)

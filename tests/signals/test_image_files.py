@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from ffnet.datasets import ImageDataset
-from ffnet.signals.image_files import display, natural_suffix, read_image, to_array, to_image
+from ffnet.signals.image_files import display, natural_suffix, read_image, resized, to_array, to_image
 
 RANDOM = np.random.default_rng(0).integers(0, 256, (9, 7, 4), dtype=np.uint8)
 
@@ -152,3 +152,17 @@ def test_every_real_image_opens(shared):
     assert len(names) >= 9
     for name in names:
         assert to_array(read_image(name)).min() >= 0
+
+
+@pytest.mark.parametrize(
+    ("own", "size", "expected"),
+    [
+        ((300, 400), 100, (75, 100)),
+        ((400, 300), 100, (100, 75)),
+        ((1, 1000), 10, (1, 10)),
+        ((300, 400), [100, 100], (100, 100)),
+    ],
+)
+def test_one_number_is_the_longer_side(own, size, expected):
+    image = Image.new("RGB", own[::-1])
+    assert resized(image, size).size == expected[::-1]

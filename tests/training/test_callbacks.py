@@ -173,6 +173,6 @@ def test_history_has_a_row_for_each_step_at_which_something_was_logged(tmp_path)
     module, history = fitting(), History()
     trainer(tmp_path, callbacks=[Scalars(20), Evaluation(30)], logger=history).fit(module)
     assert [row["step"] for row in history.rows] == [20, 30, 40, 60]
-    assert {"val/psnr", "train/loss", "train/psnr", "optimizer/lr"} <= set(history.rows[-1])
+    assert {"val/psnr", "train/loss", "train/psnr", "train/lr"} <= set(history.rows[-1])
     assert "train/loss" not in history.rows[1]
     assert history.rows[-1]["val/psnr"] == module.scored[1]["psnr"]
