@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
     from ffnet.datasets import Dataset
+    from ffnet.fitting import Clipping
     from ffnet.models import Field
     from ffnet.training import Fitting
 
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 Settings = dict[str, Any]
 Make = Callable[[Any], Any]
 
+# Settings of the trainer that ffnet's step follows.
+OF_THE_STEP = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
 # Settings that a checkpoint does not store: those of the field, which it stores separately, and of the execution.
 NOT_KEPT = ("encoder", "model", "logger", "run_dir", "resume", "overwrite", "trust", "limits")
 
@@ -119,6 +122,7 @@ def assemble(
         seed=seed,
         engine=make(settings["engine"]),
         regularizers=make(settings.get("regularizers") or {}),
+        clip=clipping(settings["trainer"]),
         description=Checkpoint(field=settings["model"], settings=kept, overrides=overrides),
     )
     module.rehearse()
@@ -148,7 +152,7 @@ def make_trainer(settings: Settings, make: Make, batch_size: int, directory: Pat
     from ffnet.fitting import automatic_precision
     from ffnet.training import SharedBatch, WholeFileCheckpointIO
 
-    options = dict(settings["trainer"])
+    options = {name: value for name, value in settings["trainer"].items() if name not in OF_THE_STEP}
     if options.get("precision") == "auto":
         options["precision"] = automatic_precision(str(options["accelerator"]))
     callbacks = made(settings, "callbacks", make, Callback)
@@ -174,6 +178,27 @@ def make_trainer(settings: Settings, make: Make, batch_size: int, directory: Pat
     if processes > batch_size:
         raise ValueError(f"trainer.devices: expected at most the batch's {batch_size} points, got more")
     return trainer
+
+
+def clipping(trainer: Settings) -> "Clipping | None":
+    """How the settings of the trainer clip gradients. Lightning's trainer does so in loops of its own only.
+
+    Raises:
+        ValueError: if they cannot be followed.
+    """
+    from ffnet.fitting import Clipping
+
+    if trainer.get("accumulate_grad_batches", 1) != 1:
+        raise ValueError(
+            "trainer.accumulate_grad_batches: expected 1, since a step takes the gradient of its whole batch, whatever "
+            "its size; raise dataset.batch_size instead"
+        )
+    limit, algorithm = trainer.get("gradient_clip_val"), trainer.get("gradient_clip_algorithm")
+    if limit is None:
+        return None
+    if str(trainer.get("precision")) in ("16", "16-mixed"):
+        raise ValueError("trainer.gradient_clip_val: expected null with float16, whose gradients are scaled")
+    return Clipping(limit, "norm" if algorithm is None else algorithm)
 
 
 def made(settings: Settings, group: str, make: Make, kind: type) -> list[Any]:

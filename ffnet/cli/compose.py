@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
@@ -77,7 +77,7 @@ def composing(command: str, config_dirs: Sequence[str | Path] = ()) -> Iterator[
             OmegaConf.register_new_resolver("signal_name", signal_name, replace=True)
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None
-            hydra.config_loader = ComposedOnce(hydra.config_loader)
+            hydra.config_loader = cast(ConfigLoader, ComposedOnce(hydra.config_loader))
             yield hydra
     finally:
         _config_dirs.reset(token)

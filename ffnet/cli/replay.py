@@ -21,7 +21,10 @@ OF_THE_FIT = (
 )
 # Loggers of the shipped options that write to the run directory and nowhere else.
 LOGGERS = ("none", "tensorboard", "csv")
-OF_THE_TRAINER = ("trainer.max_steps", "trainer.precision", "trainer.accelerator")
+OF_THE_TRAINER = (
+    *("trainer.max_steps", "trainer.precision", "trainer.accelerator"),
+    *("trainer.gradient_clip_val", "trainer.gradient_clip_algorithm"),
+)
 _OPTION = re.compile(r"[\w/]+")
 
 

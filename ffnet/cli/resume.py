@@ -32,6 +32,7 @@ CHANGEABLE_BELOW = ("trainer", "engine", "callbacks", "logger", "limits")
 CHANGEABLE = ("resume", "overwrite", "trust", "run_dir")
 # The settings of the trainer that affect the result.
 FROM_CHECKPOINT = ("max_steps", "precision")
+CLIPPING = ("gradient_clip_val", "gradient_clip_algorithm")  # which earlier versions do not store
 PRECISIONS = ("auto", "64-true", "32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed", "64", "32", "16", "bf16")
 
 
@@ -193,7 +194,7 @@ def _of_the_fit(trainer: Any, source: str) -> dict[str, Any]:
         raise ValueError(f"{source}: damaged checkpoint, lacks {' or '.join(f'trainer.{n}' for n in FROM_CHECKPOINT)}")
     if str(trainer["precision"]) not in PRECISIONS:
         raise ValueError(f"{source}: expected a precision of {', '.join(PRECISIONS)}, got {trainer['precision']!r}")
-    return {name: trainer[name] for name in FROM_CHECKPOINT}
+    return {name: trainer[name] for name in (*FROM_CHECKPOINT, *CLIPPING) if name in trainer}
 
 
 class Resumed(NamedTuple):

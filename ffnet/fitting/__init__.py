@@ -1,5 +1,6 @@
 """Fitting without Lightning: the training step, its engine, the objective, and evaluation."""
 
+from ffnet.fitting.clipping import Clipping
 from ffnet.fitting.engine import Engine
 from ffnet.fitting.evaluation import directions, evaluate
 from ffnet.fitting.features import FeatureCache
@@ -12,6 +13,7 @@ from ffnet.fitting.rehearsal import rehearse
 from ffnet.fitting.step import Outcome, Stepper, anneal
 
 __all__ = [
+    "Clipping",
     "Engine",
     "FeatureCache",
     "HalfMSELoss",

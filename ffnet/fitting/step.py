@@ -1,6 +1,6 @@
 """The training step: a function of field, source, operator, objective and optimizer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -52,6 +52,7 @@ class Stepper:
         engine: how a step is executed.
         processes: this process's share.
         backward: computes gradients of a loss; Lightning has its own.
+        clip: limits the gradients of parameters before the optimizer uses them.
 
     Construct it under the autocast settings of training: cached features have their dtype.
     """
@@ -66,9 +67,10 @@ class Stepper:
         engine: Engine | None = None,
         processes: Processes | None = None,
         backward: Callable[[Tensor], Any] = torch.Tensor.backward,
+        clip: Callable[[Iterable[nn.Parameter]], None] | None = None,
     ) -> None:
         self.field, self.dataset, self.objective = field, dataset, objective
-        self.generator, self.max_steps, self.backward = generator, max_steps, backward
+        self.generator, self.max_steps, self.backward, self.clip = generator, max_steps, backward, clip
         self.engine, self.processes = engine or Engine(), processes or Processes()
         self.cache = self.engine.cache(field, dataset, generator.device)
         # The field's __call__, not the field, since compiling a module creates a second module with the same weights.
@@ -78,6 +80,8 @@ class Stepper:
         """The optimizer step ``number``, counted from 0."""
         optimizer.zero_grad()
         outcome = self.gradients(number)
+        if self.clip is not None:
+            self.clip(self.field.parameters())
         optimizer.step()
         anneal(self.field, (number + 1) / self.max_steps)
         if schedule is not None:

@@ -139,7 +139,7 @@ def as_records(table: Table) -> list[dict[str, Any]]:
     """One dictionary per group, then one per baseline; with the paper's values where it reports some."""
     in_paper = any(map(table.paper, table.groups))
     return [
-        group.overrides
+        {key: group.overrides[key] for key in table.keys}
         | {"runs": group.count("complete"), "failed": group.count("failed")}
         | {"unfinished": group.count("unfinished", "missing")}
         | {

@@ -51,6 +51,7 @@ class Fitting(LightningModule):
         seed: seed of the generator that draws the batches.
         engine: how a step is executed.
         regularizers: additional terms of the objective, by name.
+        clip: limits the gradients of parameters before an optimizer step.
         description: description of the field and the run, stored in every checkpoint.
     """
 
@@ -66,6 +67,7 @@ class Fitting(LightningModule):
         seed: int = 0,
         engine: Engine | None = None,
         regularizers: Mapping[str, Regularizer] | None = None,
+        clip: Callable[[Iterable[nn.Parameter]], None] | None = None,
         description: Checkpoint | None = None,
     ) -> None:
         super().__init__()
@@ -78,6 +80,7 @@ class Fitting(LightningModule):
         self.max_steps = max_steps
         self.seed = seed
         self.engine = engine or Engine()
+        self.clip = clip
         record = dataset.record.spec() if dataset.record is not None else None
         self.description = replace(description or Checkpoint(), signal=record)
         self.intervals: set[int] = set()
@@ -160,6 +163,7 @@ class Fitting(LightningModule):
             self.engine,
             self.processes,
             self.manual_backward,
+            self.clip,
         )
 
     def on_fit_end(self) -> None:

@@ -13,8 +13,8 @@ class Views(Periodic):
     """Logs at every interval and at the end:
 
     - ``view/<name>``: the images from the dataset's ``views``;
-    - ``val/spectral_error/<frequency>``: the relative spectral error per octave of frequency (1 = nothing learned), if the
-      training queries are points on a grid.
+    - ``val/spectral_error/<frequency>``: the relative spectral error per octave of frequency (1 = nothing learned), if
+      the training queries are points on a grid.
 
     Args:
         every_n_steps: the interval in optimizer steps; None logs only at the end.
@@ -42,7 +42,6 @@ class Views(Periodic):
         source = module.dataset.source
         if self.spectrum_side is not None and isinstance(source, Source) and module.dataset.operator.pointwise:
             errors = spectral_error(module.field, source, self.spectrum_side) if source.grid is not None else {}
+            scalars = {f"val/spectral_error/{octave}": error for octave, error in errors.items()}
             for board in boards:
-                board.log_metrics(
-                    {f"val/spectral_error/{octave}": error for octave, error in errors.items()}, module.step
-                )
+                board.log_metrics(scalars, module.step)

@@ -198,9 +198,11 @@ FIT = {
     "negative rate": (["optimizer.lr=-1"], "learning rate: -1"),
     "rate that is a word": (["optimizer.lr=abc"], "optimizer: TypeError: "),
     "schedule that cannot step": (["schedule.T_max=''"], "schedule: TypeError: "),
-    "clipping, which Lightning checks when it starts": (
-        ["+trainer.gradient_clip_val=1.0"],
-        "Automatic gradient clipping is not supported",
+    "accumulation": (["+trainer.accumulate_grad_batches=2"], "raise dataset.batch_size instead"),
+    "negative clipping": (["trainer.gradient_clip_val=-1"], "trainer.gradient_clip_val: expected a finite number above 0"),
+    "clipping of another kind": (
+        ["trainer.gradient_clip_val=1", "trainer.gradient_clip_algorithm=layer"],
+        "trainer.gradient_clip_algorithm: expected norm or value, got 'layer'",
     ),
     "loss of many numbers": (
         ["+loss.reduction=none"],

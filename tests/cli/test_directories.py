@@ -20,7 +20,7 @@ def contents(folder):
         ["fit", "encoder=gaussian", "encoder.sigma=-1"],
         ["fit", "optimizer.lr=abc"],
         ["fit", "trainer.accelerator=abacus"],
-        ["fit", "+trainer.gradient_clip_val=1.0"],
+        ["fit", "+trainer.accumulate_grad_batches=2"],
         ["fit", "limits.pixels=0"],
         ["fit", "no_such_setting=1"],
         ["fit", "hydra.run.dir=a/b/c", "dataset.path=nowhere.png"],
@@ -127,7 +127,7 @@ def test_resume_never_starts_afresh(command, tmp_path, value):
 def test_a_refused_run_is_not_the_last_one(command, tmp_path):
     assert command("fit", *FEW, "trainer.max_steps=1")[0] == 0
     last = (tmp_path / "outputs" / "latest").resolve()
-    assert command("fit", *FEW, "+trainer.gradient_clip_val=1.0")[0] == 2
+    assert command("fit", *FEW, "+trainer.accumulate_grad_batches=2")[0] == 2
     assert (tmp_path / "outputs" / "latest").resolve() == last
 
 
