@@ -55,11 +55,16 @@ def results(module: "Fitting", trainer: "Trainer", directory: Path | None, secon
 
 def finish(module: "Fitting", trainer: "Trainer", directory: Path, seconds: float) -> None:
     """Writes the reconstruction and ``metrics.json``, and logs scores and paths."""
+    from ffnet.fitting import units, worse_than_mean
+
     found = results(module, trainer, directory, seconds)
     scores, _, reconstruction = found
     write_results(found, directory)
+    unit = units(module.dataset)
     log.info("")
-    log.info("%s", ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+    log.info("%s", ", ".join(f"{name} {value:.4g} {unit.get(name, '')}".rstrip() for name, value in scores.items()))
+    if worse_than_mean(scores, module.dataset):
+        log.warning("this is worse than the mean of the signal everywhere; try a lower optimizer.lr or more steps")
     log.info("%d steps in %.1f s of training, %.1f s in all", module.step, module.seconds, seconds)
     if reconstruction is not None:
         log.info("wrote   %s", reconstruction)

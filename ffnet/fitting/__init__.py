@@ -2,7 +2,7 @@
 
 from ffnet.fitting.clipping import Clipping
 from ffnet.fitting.engine import Engine
-from ffnet.fitting.evaluation import directions, evaluate
+from ffnet.fitting.evaluation import directions, evaluate, units, worse_than_mean
 from ffnet.fitting.features import FeatureCache
 from ffnet.fitting.losses import HalfMSELoss, Objective, Regularizer
 from ffnet.fitting.optimizers import MuonAdam, OptimizerGroup
@@ -33,4 +33,6 @@ __all__ = [
     "observed_type",
     "rehearse",
     "share",
+    "units",
+    "worse_than_mean",
 ]

@@ -24,7 +24,9 @@ class Clipping:
 
     def __post_init__(self) -> None:
         if type(self.limit) not in (int, float) or not 0 < self.limit < math.inf:
-            raise ValueError(f"trainer.gradient_clip_val: expected a finite number above 0, or null, got {self.limit!r}")
+            raise ValueError(
+                f"trainer.gradient_clip_val: expected a finite number above 0, or null, got {self.limit!r}"
+            )
         if self.algorithm not in ("norm", "value"):
             raise ValueError(f"trainer.gradient_clip_algorithm: expected norm or value, got {self.algorithm!r}")
 

@@ -1,6 +1,6 @@
 """Scores of a field, pooled over all queries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -77,3 +77,27 @@ def directions(dataset: Dataset) -> dict[str, bool | None]:
         for evaluation in dataset.evaluations
         for name, metric in (evaluation.metrics | evaluation.image_metrics).items()
     }
+
+
+def units(dataset: Dataset) -> dict[str, str]:
+    """The units of the scores whose metrics have a ``unit``."""
+    metrics = (
+        (evaluation.score(name), metric)
+        for evaluation in dataset.evaluations
+        for name, metric in evaluation.metrics.items()
+    )
+    return {score: str(metric.unit) for score, metric in metrics if isinstance(getattr(metric, "unit", None), str)}
+
+
+@torch.inference_mode()
+def worse_than_mean(scores: Mapping[str, float], dataset: Dataset) -> bool:
+    """Whether the most important of the ``scores`` is worse than that of a field that is the mean of the signal
+    everywhere; False if the dataset has no mean, or the score no direction."""
+    mean, (score, higher) = dataset.mean(), next(iter(directions(dataset).items()), (None, None))
+    if mean is None or score is None or higher is None:
+        return False
+    first = dataset.evaluations[0]
+    device = next(first.source.buffers()).device
+    constant = torch.tensor(mean, device=device)
+    reference = _scores(lambda points: constant.expand(*points.shape[:-1], -1), first, EVALUATIONS, Processes())[score]
+    return scores[score] < reference if higher else scores[score] > reference

@@ -16,6 +16,7 @@ class PSNR(Metric):
     """
 
     higher_is_better = True
+    unit = "dB"
     is_differentiable = False
     full_state_update = False
 

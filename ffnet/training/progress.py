@@ -61,7 +61,9 @@ class Progress(ProgressBar, KnowsSpans):
     @staticmethod
     def _figures(module: Fitting) -> dict[str, str]:
         scores = list(module.last_scores.items())[:1]
-        return {"loss": f"{module.last_loss:.3g}"} | {name: f"{value:.2f}" for name, value in scores}
+        unit = {name: getattr(module.dataset.metrics[name], "unit", "") for name, _ in scores}
+        figures = {name: f"{value:.2f} {unit[name]}".rstrip() for name, value in scores}
+        return {"loss": f"{module.last_loss:.3g}"} | figures
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.bar.close()

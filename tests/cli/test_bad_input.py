@@ -199,7 +199,10 @@ FIT = {
     "rate that is a word": (["optimizer.lr=abc"], "optimizer: TypeError: "),
     "schedule that cannot step": (["schedule.T_max=''"], "schedule: TypeError: "),
     "accumulation": (["+trainer.accumulate_grad_batches=2"], "raise dataset.batch_size instead"),
-    "negative clipping": (["trainer.gradient_clip_val=-1"], "trainer.gradient_clip_val: expected a finite number above 0"),
+    "negative clipping": (
+        ["trainer.gradient_clip_val=-1"],
+        "trainer.gradient_clip_val: expected a finite number above 0",
+    ),
     "clipping of another kind": (
         ["trainer.gradient_clip_val=1", "trainer.gradient_clip_algorithm=layer"],
         "trainer.gradient_clip_algorithm: expected norm or value, got 'layer'",

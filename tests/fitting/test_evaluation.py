@@ -1,6 +1,7 @@
 """Scores: their names, what metrics get, and that neither chunks nor processes change them."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 from torchmetrics.image import StructuralSimilarityIndexMeasure
 
 from ffnet.datasets import Evaluation, ImageDataset
-from ffnet.fitting import directions, evaluate
+from ffnet.fitting import directions, evaluate, units, worse_than_mean
 from ffnet.fitting.precision import observed_type
 from ffnet.metrics import PSNR
 from ffnet.operators import PointEvaluation
@@ -194,3 +195,15 @@ def test_observations_are_float32(dtype):
 def test_complex_observations_stay_complex():
     values = torch.randn(3, 1, dtype=torch.complex64)
     assert observed_type(values) is values
+
+
+def test_worse_than_the_mean_is_below_the_psnr_of_the_variance():
+    dataset = ImageDataset(size=[26, 24])
+    pixels = dataset.pixels.double() / 255
+    psnr = -10 * math.log10((pixels - pixels.mean((0, 1))).square().mean().item())
+    assert worse_than_mean({"psnr": psnr - 1e-3}, dataset)
+    assert not worse_than_mean({"psnr": psnr + 1e-3}, dataset)
+
+
+def test_scores_have_the_units_of_their_metrics():
+    assert units(ImageDataset(size=[26, 24], split="half")) == dict.fromkeys(("psnr", "rest/psnr", "train/psnr"), "dB")
