@@ -208,6 +208,7 @@ def test_meshes_load_their_libraries_when_one_is_read():
     assert not loaded_by("import ffnet.geometry, ffnet.datasets, ffnet.rendering") & {"trimesh", "igl", "scipy"}
 
 
+@pytest.mark.long
 def test_a_heavy_import_would_be_seen():
     assert loaded_by("import ffnet.encoders, ffnet.training") & HEAVY
 

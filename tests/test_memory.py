@@ -31,6 +31,7 @@ def faults(mode):
     return int(subprocess.run([sys.executable, "-c", CODE, mode], check=True, capture_output=True, text=True).stdout)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
 def test_memory_that_was_freed_is_not_cleared_again():
     assert faults("kept") < faults("left") / 10

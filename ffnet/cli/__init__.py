@@ -50,7 +50,11 @@ def main(argv: Sequence[str]) -> int:
         print(f"ffnet {version('ffnet')}")
         return 0
     if argv[0] not in COMMANDS:
-        print(f"ffnet: unknown command {argv[0]!r}; expected one of {', '.join(COMMANDS)}", file=sys.stderr)
+        from difflib import get_close_matches
+
+        close = get_close_matches(argv[0], COMMANDS, n=1)
+        known = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(COMMANDS)}"
+        print(f"ffnet: unknown command {argv[0]!r}; {known}", file=sys.stderr)
         return 2
     return int(import_module(f"ffnet.cli.{argv[0]}").main(argv[1:]))
 

@@ -125,7 +125,8 @@ def assemble(
         clip=clipping(settings["trainer"]),
         description=Checkpoint(field=settings["model"], settings=kept, overrides=overrides),
     )
-    module.rehearse()
+    with numbers_checked(settings):
+        module.rehearse()
     trainer = make_trainer(settings, make, dataset.batch_size, directory, loggers or [])
     check_monitors(trainer, dataset)
     names = (settings["model"], settings["model"]["encoder"])
@@ -178,6 +179,24 @@ def make_trainer(settings: Settings, make: Make, batch_size: int, directory: Pat
     if processes > batch_size:
         raise ValueError(f"trainer.devices: expected at most the batch's {batch_size} points, got more")
     return trainer
+
+
+@contextmanager
+def numbers_checked(settings: Settings) -> Iterator[None]:
+    """Says in errors about the type of an optimizer's or schedule's argument which one is text.
+
+    Raises:
+        ValueError: if there is such an error.
+    """
+    try:
+        yield
+    except ValueError as error:
+        part = str(error).partition(":")[0]
+        if isinstance(error.__cause__, TypeError) and part in ("optimizer", "schedule"):
+            for name, value in settings[part].items():
+                if isinstance(value, str) and not name.startswith("_"):
+                    raise ValueError(f"{part}.{name}: expected a number, got {value!r}") from error
+        raise
 
 
 def clipping(trainer: Settings) -> "Clipping | None":

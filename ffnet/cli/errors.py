@@ -21,7 +21,9 @@ log.addHandler(logging.NullHandler())  # without it, Python would print before l
 OUT_OF_MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "Storage size calculation overflowed")
 # What settings are called elsewhere.
 ELSEWHERE = {
-    **dict.fromkeys(("epochs", "max_epochs", "iterations", "iters", "num_steps", "n_steps"), "trainer.max_steps"),
+    **dict.fromkeys(
+        ("epochs", "max_epochs", "steps", "iterations", "iters", "num_steps", "n_steps"), "trainer.max_steps"
+    ),
     **dict.fromkeys(("width", "hidden_size", "hidden_dim", "neurons", "channels"), "model.hidden_features"),
     **dict.fromkeys(("depth", "layers", "num_layers", "n_layers"), "model.hidden_layers"),
     **dict.fromkeys(("learning_rate", "learningrate", "rate"), "optimizer.lr"),
@@ -114,7 +116,8 @@ def _line(error: BaseException) -> str:
         case MissingConfigException() if error.missing_cfg_file and error.options is not None:
             return _no_option(error.missing_cfg_file, list(error.options))
         case OverrideParseException():
-            text = f"cannot read {error.override!r}: {error.message.partition('See https')[0]}"
+            key, _, value = error.override.partition("=")
+            return f"cannot read {error.override!r}: text with special characters needs quotes, '{key}=\"{value}\"'"
         case OmegaConfBaseException() if error.full_key:
             place = place or error.full_key
             text = text.partition("\n    full_key: ")[0]
@@ -147,6 +150,8 @@ def _no_option(missing: str, options: list[str]) -> str:
         brought = "pip install 'ffnet[sweep]' brings joblib, submitit and optuna, 'ffnet[ray]' ray"
         return f"there is no {group} {option!r}; {brought}"
     options = options or sorted(path.stem for path in (resource("conf") / group).glob("*.yaml"))
+    if close := difflib.get_close_matches(option, options, n=1):
+        return f"there is no {group} {option!r}; did you mean {close[0]}?"
     known = f"expected one of {', '.join(options)}" if options else "see --help for what there is"
     return f"there is no {group} {option!r}; {known}"
 

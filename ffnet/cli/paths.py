@@ -19,12 +19,24 @@ SUBJECTS = {
     **dict.fromkeys(("table", "report"), "run"),
 }
 # Settings that are paths, and those of them that may be `latest`.
-PATHS = ("dataset.path", "checkpoint", "run", "output", "reference", "plot", "resume")
+PATHS = (
+    *("dataset.path", "checkpoint", "run", "output", "reference", "plot", "resume"),
+    *("hydra.run.dir", "hydra.sweep.dir"),
+)
 RUNS = ("checkpoint", "run", "resume")
 # The dataset for a signal that is no image, if none is chosen, by suffix.
 DATASETS = {
     **dict.fromkeys((".3mf", ".dae", ".glb", ".gltf", ".obj", ".off", ".ply", ".stl"), "occupancy"),
     ".npz": "nerf",
+}
+# What files of these suffixes hold, and the datasets that fit it.
+KINDS = {
+    **dict.fromkeys((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"), ("an image", ("image", "ct"))),
+    **{suffix: ("a mesh", ("occupancy",)) for suffix, name in DATASETS.items() if name == "occupancy"},
+    ".npz": ("posed views", ("nerf",)),
+    **dict.fromkeys((".flac", ".m4a", ".mp3", ".ogg", ".wav"), ("sound", ())),
+    **dict.fromkeys((".avi", ".mkv", ".mov", ".mp4", ".webm"), ("a film", ())),
+    **dict.fromkeys((".dcm", ".mha", ".nii", ".nrrd"), ("a volume", ())),
 }
 _KEY = re.compile(r"(\+{0,2}|~)[A-Za-z_][\w./@:-]*")
 # Values that Hydra reads as they are, and those that mean something in its grammar or in ffnet's.
@@ -65,15 +77,26 @@ def signals(path: str) -> list[str]:
     """``path``, or the files in it if it is a directory.
 
     Raises:
-        ValueError: if there are none.
+        ValueError: if there are none, or it is a run directory.
     """
     place = Path(os.path.expanduser(path))
     if not place.is_dir():
         return [path]
+    if any((place / name).exists() for name in ("checkpoints", ".hydra", "multirun.yaml")):
+        raise ValueError(f"{path}: is a run directory; resume={path} goes on with it")
     files = sorted(str(inner) for inner in place.iterdir() if inner.is_file() and not inner.name.startswith("."))
     if not files:
         raise ValueError(f"{path}: is a directory without files; expected a signal, or a directory of signals")
     return files
+
+
+def check_kind(dataset: str, path: str) -> None:
+    """Raises ValueError if a file's suffix says that ``dataset``, an option of ffnet's, does not fit such signals."""
+    kind, datasets = KINDS.get(Path(path).suffix.lower(), ("", (dataset,)))
+    if dataset in datasets:
+        return
+    advice = f"say dataset={datasets[0]}" if datasets else "docs/own_task.md shows how to write a dataset for it"
+    raise ValueError(f"{path}: is {kind}, which dataset={dataset} does not fit; {advice}")
 
 
 def _spelled(argument: str) -> str:

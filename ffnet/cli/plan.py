@@ -16,6 +16,8 @@ from ffnet.cli.errors import reading_input
 from ffnet.cli.latest import forgotten_if
 from ffnet.cli.launch import rank
 from ffnet.cli.overrides import combinations, parsed
+from ffnet.cli.paths import check_kind
+from ffnet.resources import resource
 
 # What a run, or the command ntk, has written.
 EVENTS = "events.out.tfevents.*"
@@ -66,7 +68,8 @@ def check_run(config: DictConfig) -> None:
 
     Raises:
         FileNotFoundError: if there is no signal where ``dataset.path`` says.
-        ValueError: if that is a URL, or the directory of a run that starts afresh holds another run.
+        ValueError: if that is a URL or a signal of another kind, or the directory of a run that starts afresh holds
+            another run.
     """
     dataset = config.get("dataset")
     ours = OmegaConf.is_dict(dataset) and str(dataset.get("_target_")).startswith("ffnet.datasets.")
@@ -75,6 +78,9 @@ def check_run(config: DictConfig) -> None:
         if "://" in path:
             raise ValueError(f"{path}: is a URL; download it, and give the path of the file")
         raise FileNotFoundError(f"{path}: no such file; expected a signal to fit")
+    choice = config.hydra.runtime.choices.get("dataset")
+    if isinstance(path, str) and (resource("conf") / "dataset" / f"{choice}.yaml").is_file():
+        check_kind(choice, path)
     mine = rank() == 0 and not stopping.is_part()  # and not that of a process which has checked it
     if starts_afresh(config) and mine and holds_results(folder := Path(config.hydra.run.dir)):
         raise ValueError(

@@ -1,5 +1,6 @@
 """Settings and status of a run in TensorBoard."""
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -31,6 +32,8 @@ class Overview(Callback):
         boards = _boards(trainer)
         for board in boards:
             board.hparams.update(settings)
+            Path(board.log_dir, board.NAME_HPARAMS_FILE).unlink(missing_ok=True)  # Lightning has written an empty one
+            board.save()
             board.experiment.add_text("config", "".join(f"    {line}\n" for line in text.splitlines()), pl_module.step)
             board.experiment._get_file_writer().add_summary(start)
         for logger in trainer.loggers:

@@ -196,8 +196,8 @@ FIT = {
     "no steps": (["trainer.max_steps=0"], "trainer.max_steps: expected an integer of at least 1, got 0"),
     "steps that are a word": (["trainer.max_steps=many"], "trainer.max_steps: expected an integer"),
     "negative rate": (["optimizer.lr=-1"], "learning rate: -1"),
-    "rate that is a word": (["optimizer.lr=abc"], "optimizer: TypeError: "),
-    "schedule that cannot step": (["schedule.T_max=''"], "schedule: TypeError: "),
+    "rate that is a word": (["optimizer.lr=abc"], "optimizer.lr: expected a number, got 'abc'"),
+    "schedule that cannot step": (["schedule.T_max=''"], "schedule.T_max: expected a number, got ''"),
     "accumulation": (["+trainer.accumulate_grad_batches=2"], "raise dataset.batch_size instead"),
     "negative clipping": (
         ["trainer.gradient_clip_val=-1"],

@@ -118,7 +118,7 @@ def test_render_draws_any_size(command, fitted, tmp_path):
         (["crop=[8,4,28,9]", "longest=64"], (64, 16)),
         (["crop=[12,20]"], (20, 12)),
     ],
-    ids=" ".join,
+    ids=str,
 )
 def test_render_keeps_the_aspect_ratio(command, wide, tmp_path, overrides, size):
     code, _, err = command("render", f"checkpoint={wide}", *overrides, "output=part.png")

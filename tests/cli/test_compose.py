@@ -120,6 +120,7 @@ SWEEPS = {
 
 
 @pytest.mark.untraced
+@pytest.mark.few("lists and ranges", "options by their names")
 @pytest.mark.parametrize("case", SWEEPS)
 def test_the_jobs_of_a_sweep_are_those_that_hydra_launched(command, tmp_path, tasks, own, case):
     line = ["-m", "--config-dir", str(own), *SWEEPS[case], "hydra.sweep.dir=sweep"]

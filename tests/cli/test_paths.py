@@ -128,6 +128,22 @@ def test_the_last_run_is_called_latest(command, tmp_path):
     assert command("table", "latest")[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["dataset.path=a.obj"], "a.obj: is a mesh, which dataset=image does not fit; say dataset=occupancy"),
+        (["dataset=occupancy", "a.png"], "a.png: is an image, which dataset=occupancy does not fit; say dataset=image"),
+        (["a.wav"], "a.wav: is sound, which dataset=image does not fit; docs/own_task.md shows"),
+        (["dataset=nerf", "a.mp4"], "a.mp4: is a film, which dataset=nerf does not fit"),
+    ],
+)
+def test_a_signal_of_another_kind_is_told_its_dataset(command, tmp_path, argv, message):
+    (tmp_path / argv[-1].partition("=")[2] if "=" in argv[-1] else tmp_path / argv[-1]).touch()
+    code, _, err = command("fit", *argv)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert err.startswith(f"ffnet fit: {message}")
+
+
 @pytest.mark.parametrize("argument", ["missing.jpg", "dataset.path=missing (1).jpg", "https://a.b/c.png"])
 def test_a_missing_file_is_told_before_torch_is_imported(tmp_path, argument):
     program = "import sys; from ffnet.cli import main; code = main(sys.argv[1:]); print('torch' in sys.modules)"

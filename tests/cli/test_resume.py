@@ -77,7 +77,7 @@ def test_a_sweep_is_read_from_its_record_and_may_be_said_again(tmp_path):
 
 
 def test_what_a_record_may_not_decide_is_repeated_or_refused(tmp_path):
-    own = ["+callbacks.mine._target_=a.B", "trainer.devices=2", "logger=csv"]
+    own = ["+callbacks.mine._target_=a.B", "trainer.devices=2", "logger=wandb"]
     write_sweep(tmp_path / "sweep", "seed=1,2", *own, "trainer.max_steps=5")
     with pytest.raises(ValueError, match="was started with --config-dir /own; repeat it"):
         request_of("resume=sweep", *own)

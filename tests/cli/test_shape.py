@@ -226,6 +226,7 @@ def test_the_experiment_sets_the_papers_protocol(capsys, encoder):
         assert config.encoder.max_frequency == 2**6 - 1
 
 
+@pytest.mark.long
 def test_the_experiment_runs_and_resumes(command, tmp_path, path):
     small = [
         "dataset.batch_size=200",

@@ -105,6 +105,7 @@ def test_resume_true_needs_a_sweep_and_its_folder(command, arguments, message):
     assert message in err
 
 
+@pytest.mark.long
 def test_a_sweep_that_has_not_begun_can_be_resumed_as_well(command, tmp_path):
     line = ["-m", *SMALL, "seed=0,1", "resume=true", "hydra.sweep.dir=sweep", "logger=none"]
     assert command("fit", *line)[0] == 0

@@ -9,6 +9,7 @@ nbclient = pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 
 
+@pytest.mark.long
 @pytest.mark.untraced  # the notebook runs in another process
 @pytest.mark.filterwarnings("ignore")  # of a notebook's own machinery
 @pytest.mark.parametrize("path", sorted((DOCS / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)

@@ -9,6 +9,7 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 
+@pytest.mark.long
 @pytest.mark.untraced
 @pytest.mark.usefixtures("without_shape_checks")
 def test_every_model_gives_the_same_values_in_onnxruntime():

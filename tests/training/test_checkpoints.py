@@ -98,6 +98,7 @@ def test_a_hangup_that_is_ignored_stays_ignored(tmp_path):
     assert torch.load(saved(tmp_path), weights_only=True)["global_step"] == 60
 
 
+@pytest.mark.long
 def test_a_full_disk_leaves_the_checkpoint_before_it(tmp_path):
     """A limit on the size of files stands for a full disk: the checkpoint grows once the optimizer has a state."""
     script = (
