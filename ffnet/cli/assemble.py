@@ -4,6 +4,7 @@ import copy
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from ffnet.datasets import Dataset
     from ffnet.fitting import Clipping
-    from ffnet.models import Field
+    from ffnet.models import Field, ModuleField
     from ffnet.training import Fitting
 
 log = logging.getLogger(__name__)
@@ -49,12 +50,12 @@ def make_dataset(settings: Settings, make: Make, signal: Any = None) -> "Dataset
     return dataset
 
 
-def make_field(settings: Settings, dataset: "Dataset", make: Make) -> "Field":
+def make_field(settings: Settings, dataset: "Dataset", make: Make) -> "Field | ModuleField":
     """The field of ``settings``. Updates ``model`` with resolved arguments: the numbers of coordinates and values of
     the dataset, and the initial output.
 
     Encoders that wrap another one take its number of coordinates, so ``in_features`` is set on the innermost encoder.
-    Composite encoders (``encoders``) have the numbers in their settings.
+    Composite encoders (``encoders``) have the numbers in their settings. A model without an encoder is any module.
 
     Raises:
         ValueError, TypeError, HydraException: if the settings are invalid.
@@ -62,6 +63,8 @@ def make_field(settings: Settings, dataset: "Dataset", make: Make) -> "Field":
     from ffnet.allocation import built
 
     model = settings["model"] = copy.deepcopy(settings["model"])
+    if "encoder" not in model:
+        return make_module(settings, dataset, make)
     innermost = model["encoder"]
     while "encoder" in innermost:
         innermost = innermost["encoder"]
@@ -76,6 +79,30 @@ def make_field(settings: Settings, dataset: "Dataset", make: Make) -> "Field":
     dataset.check(field)
     checked: Field = field
     return checked
+
+
+def make_module(settings: Settings, dataset: "Dataset", make: Make) -> "ModuleField":
+    """The field of a ``model`` that has no encoder: any module. It gets ``in_features`` and ``out_features`` if its
+    constructor has them. Updates ``model``.
+
+    Raises:
+        ValueError, TypeError, HydraException: if the settings are invalid.
+    """
+    from ffnet.allocation import built
+    from ffnet.models import ModuleField
+
+    spec, sizes = settings["model"], {"in_features": dataset.in_features, "out_features": dataset.out_features}
+    name = f"ffnet.models.{ModuleField.__name__}"
+    if spec.get("_target_") != name:  # else it is that of a resumed run
+        taken = make({**spec, "_partial_": True})
+        wanted = signature(taken).parameters
+        missing = {key: value for key, value in sizes.items() if key in wanted and key not in spec}
+        spec = settings["model"] = {"_target_": name, "module": spec | missing, **sizes}
+    field: Any = built(spec, make)
+    if not isinstance(field, ModuleField):
+        raise ValueError(f"model: expected a module, got {type(field).__name__}")
+    dataset.check(field)
+    return field
 
 
 def assemble(
@@ -129,12 +156,12 @@ def assemble(
         module.rehearse()
     trainer = make_trainer(settings, make, dataset.batch_size, directory, loggers or [])
     check_monitors(trainer, dataset)
-    names = (settings["model"], settings["model"]["encoder"])
+    model = settings["model"]
+    parts = (model, model["encoder"]) if "encoder" in model else (model["module"],)
+    names = " after ".join(part["_target_"].rpartition(".")[2] for part in parts)
     parameters = sum(p.numel() for p in field.parameters())
     log.info("signal  %s", dataset.extra_repr() or type(dataset).__name__)
-    log.info(
-        "field   %s after %s, %s parameters", *(n["_target_"].rpartition(".")[2] for n in names), f"{parameters:,}"
-    )
+    log.info("field   %s, %s parameters", names, f"{parameters:,}")
     return module, trainer
 
 

@@ -29,6 +29,9 @@ PROVIDER = "command-line"
 # The resolvers that Hydra registers, and ours.
 RESOLVERS = ("now", "hydra", "python_version", "signal_name")
 
+# The most configurations of jobs that are in memory at a time.
+KEPT_JOBS = 64
+
 _config_dirs: ContextVar[tuple[Path, ...]] = ContextVar("config_dirs", default=())
 
 
@@ -93,8 +96,8 @@ def signal_name(*, _root_: DictConfig) -> str:
 
 
 class ComposedOnce:
-    """A Hydra ``ConfigLoader`` that composes the same overrides once: a command looks at its settings before it runs,
-    and Hydra composes them for a quarter of a second each time.
+    """A Hydra ``ConfigLoader`` that composes the same overrides once. That takes a quarter of a second; a command looks
+    at its settings before it runs, and Hydra at all jobs of a sweep before it launches the first.
 
     Args:
         loader: does the rest.
@@ -103,6 +106,7 @@ class ComposedOnce:
     def __init__(self, loader: ConfigLoader) -> None:
         self.loader = loader
         self.composed: dict[Any, DictConfig] = {}
+        self.jobs: dict[tuple[str, ...], DictConfig] = {}
 
     def __getattr__(self, name: str) -> Any:
         if name == "loader":  # while it is unpickled
@@ -126,6 +130,16 @@ class ComposedOnce:
         if key not in self.composed:
             self.composed[key] = self.loader.load_configuration(config_name, overrides, run_mode, from_shell, False)
         return copy.deepcopy(self.composed[key])
+
+    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        """As Hydra's; the configuration of a job is kept until it is asked for again."""
+        key = tuple(sweep_overrides)
+        if key in self.jobs:
+            return self.jobs.pop(key)
+        config = self.loader.load_sweep_config(master_config, sweep_overrides)
+        if len(self.jobs) < KEPT_JOBS:
+            self.jobs[key] = copy.deepcopy(config)
+        return config
 
 
 @contextmanager

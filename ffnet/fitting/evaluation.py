@@ -43,10 +43,8 @@ def _scores(
     source, operator = evaluation.source, evaluation.operator
     device = next(source.buffers()).device
     every = evaluation.metrics | evaluation.image_metrics
-    for name, metric in every.items():
+    for metric in every.values():
         metric.to(device).reset()
-        # A single process may score while others wait; whole images are pooled before their metrics are updated.
-        metric.sync_on_compute = processes.count > 1 and name in evaluation.metrics
     whole: list[Tensor] = []
     if evaluation.image_metrics:
         columns = source.batch(torch.zeros(1, dtype=torch.int64, device=device)).targets.shape[1]
@@ -67,7 +65,9 @@ def _scores(
         images = [processes.pooled(part).view(1, *evaluation.layout, -1).movedim(-1, 1) for part in whole]
         for metric in evaluation.image_metrics.values():
             metric.update(*(part.contiguous() for part in images))
-    return {evaluation.score(name): score_of(name, metric) for name, metric in every.items()}
+    # A single process may score while others wait; whole images are pooled before their metrics are updated.
+    pooled = evaluation.metrics if processes.count > 1 else ()
+    return {evaluation.score(name): score_of(name, metric, name in pooled) for name, metric in every.items()}
 
 
 def directions(dataset: Dataset) -> dict[str, bool | None]:

@@ -5,6 +5,7 @@ from ffnet.models.activations import Gabor, Gaussian, Sine, VariableSine
 from ffnet.models.base import Field, NetworkField
 from ffnet.models.filters import FilterNetwork
 from ffnet.models.mlp import CoordinateMLP
+from ffnet.models.module import ModuleField
 from ffnet.models.radiance import RadianceMLP
 from ffnet.models.siren import Finer, Siren
 from ffnet.models.wire import Wire
@@ -16,6 +17,7 @@ __all__ = [
     "Finer",
     "Gabor",
     "Gaussian",
+    "ModuleField",
     "NetworkField",
     "RadianceMLP",
     "Sine",

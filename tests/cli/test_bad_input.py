@@ -236,7 +236,7 @@ FIT = {
     "missing config folder": (["--config-dir", "nowhere"], "nowhere"),
     "unknown part of an experiment": (
         ["experiment=tancik2020/texts"],
-        "there is no experiment/tancik2020 'texts'; expected one of natural, natural_sweep, shape, text, text_sweep",
+        "there is no experiment/tancik2020 'texts'; did you mean text?",
     ),
     "flags that exclude each other": (["-m", "--cfg", "job"], "expected one of --multirun, --cfg, --info"),
     "unknown experiment": (["experiment=tancik2021"], "there is no experiment 'tancik2021'; see --help"),

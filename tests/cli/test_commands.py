@@ -306,6 +306,28 @@ def test_an_encoder_of_ones_own_needs_no_change_of_ffnet(command, tmp_path, monk
     assert command("fit", "resume=run", "trust=[mine.Squares]", "trainer.max_steps=25")[0] == 0
 
 
+def test_any_module_of_ones_own_is_a_model(command, tmp_path, monkeypatch):
+    (tmp_path / "net.py").write_text(
+        "import torch\n"
+        "class Net(torch.nn.Sequential):\n"
+        "    def __init__(self, width, out_features):\n"
+        "        super().__init__(torch.nn.Linear(2, width), torch.nn.ReLU(), torch.nn.Linear(width, out_features))\n"
+    )
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "net.yaml").write_text("_target_: net.Net\nwidth: 8\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    small = [o for o in SMALL if not o.startswith(("encoder", "model"))]
+    code, out, err = command("fit", *small, "--config-dir", "conf", "model=net", "hydra.run.dir=run")
+    assert (code, err) == (0, ""), (out, err)
+    assert "Net, 51 parameters" in out
+    assert command("render", "run", "trust=[net.Net]")[0] == 0
+    assert command("export", "run", "trust=[net.Net]", "output=net.pt2")[0] == 0
+    assert command("fit", "resume=run", "trust=[net.Net]", "trainer.max_steps=25")[0] == 0
+    assert ffnet.load(tmp_path / "run", trust=[__import__("net").Net])(torch.rand(4, 5, 2)).shape == (4, 5, 3)
+    code, _, err = command("fit", *small, "--config-dir", "conf", "model=net", "+model.out_features=2")
+    assert (code, "expected values of shape (n, 3), got [64, 2]" in err) == (2, True), err
+
+
 def test_help_and_version(command):
     for argv in ([], ["--help"], ["-h"], ["help"]):
         code, out, _ = command(*argv)

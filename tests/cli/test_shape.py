@@ -162,7 +162,7 @@ BAD = {
     "missing.obj": (None, "missing.obj: no such file; expected a signal to fit"),
     "empty.ply": ("", "empty.ply: is empty; expected a mesh"),
     "text.obj": ("This is no mesh.", "text.obj: has no faces"),
-    "picture.png": ("\x89PNG", "picture.png: is not a mesh that trimesh can read"),
+    "picture.png": ("\x89PNG", "picture.png: is an image, which dataset=occupancy does not fit; say dataset=image"),
     "cut.off": ("OFF\n8 12", "cut.off: damaged mesh"),
     "cloud.obj": ("v 0 0 0\nv 1 0 0\nv 0 1 0\n", "cloud.obj: has no faces; expected a mesh of triangles"),
     "nan.obj": ("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "nan.obj: has 1 vertices that are not finite numbers"),
