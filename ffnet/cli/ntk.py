@@ -66,10 +66,14 @@ def ntk(config: DictConfig) -> None:
 def built(config: DictConfig) -> "tuple[Dataset, Field]":
     """The dataset and the network of ``fit``, the network in float64."""
     from ffnet.cli.assemble import instantiated, make_dataset, make_field
+    from ffnet.models import Field
 
     settings: Any = OmegaConf.to_container(config, resolve=True)
     dataset = make_dataset(settings, instantiated)
-    return dataset, make_field(settings, dataset, instantiated).double()
+    field = make_field(settings, dataset, instantiated)
+    if not isinstance(field, Field):
+        raise ValueError("model: expected a network after an encoder, got a module alone")
+    return dataset, field.double()
 
 
 def checked(settings: DictConfig, columns: int) -> dict[str, Any]:
