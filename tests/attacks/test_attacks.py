@@ -19,6 +19,8 @@ import yaml
 from tests.attacks.case import Case, models, payloads, put
 from tests.harness import audit, forked
 
+pytestmark = pytest.mark.untraced
+
 EVALUATE = ("evaluate", "checkpoint=run")
 RENDER = ("render", "checkpoint=run", "output=out/a.png")
 EXPORT = ("export", "checkpoint=run", "output=out/a.safetensors")

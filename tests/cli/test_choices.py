@@ -11,6 +11,8 @@ import ffnet
 from ffnet.resources import resource
 from tests.conftest import SMALL
 
+pytestmark = pytest.mark.untraced
+
 TINY = [o for o in SMALL if not o.startswith(("encoder", "trainer.max_steps"))] + ["trainer.max_steps=4"]
 MODELS = sorted(path.stem for path in (resource("conf") / "model").glob("*.yaml"))
 # Harmonics are of directions; a picture has none.

@@ -16,6 +16,8 @@ import torch
 
 from tests.conftest import SMALL
 
+pytestmark = pytest.mark.untraced
+
 # 23 x 17 pixels in chunks of 100, and batches of 63: nothing divides by two.
 ODD = (
     *(override for override in SMALL if not override.startswith(("dataset.", "model.hidden_layers"))),

@@ -6,6 +6,8 @@ import pytest
 
 from tests.conftest import SMALL
 
+pytestmark = pytest.mark.untraced
+
 FEW = [*(override for override in SMALL if "max_steps" not in override), "trainer.max_steps=2"]
 
 

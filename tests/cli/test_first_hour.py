@@ -5,6 +5,8 @@ from PIL import Image
 
 from tests.conftest import SMALL
 
+pytestmark = pytest.mark.untraced
+
 # What is typed after `ffnet`, in a directory with photo.jpg, `my photo (1).jpg`, bunny.obj, clip.mp4, moving.gif and
 # the run `run`: the answer, or a part of it. Hydra's and Python's own words are nobody's answer.
 MISTAKES = [

@@ -9,6 +9,8 @@ import pytest
 from ffnet.runs import find_runs
 from tests.conftest import SMALL
 
+pytestmark = pytest.mark.untraced
+
 
 @pytest.mark.long
 @pytest.mark.parametrize(

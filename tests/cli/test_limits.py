@@ -10,6 +10,8 @@ import torch
 from tests.conftest import SMALL, SMALL_SHAPE, png
 from tests.harness import forked
 
+pytestmark = pytest.mark.untraced
+
 NETWORK = [override for override in SMALL if not override.startswith(("dataset.", "encoder", "model"))]
 SHAPE = [override for override in SMALL_SHAPE if not override.startswith(("dataset.", "encoder"))]
 SCENE = ["dataset=nerf", "dataset.path=scene.npz"]

@@ -7,6 +7,8 @@ from tests.conftest import SMALL
 from tests.harness import forked, kills, stops, trials
 from tests.harness.cases import cases
 
+pytestmark = pytest.mark.untraced
+
 # Most trials of the harness are of its command.
 FITS = [("encoder=annealed", 0), ("dataset=occupancy, fresh", 1)]
 FITS += [pytest.param(name, 2, marks=pytest.mark.long) for name in cases()]

@@ -14,6 +14,8 @@ from PIL import Image
 from ffnet.runs import find_runs
 from tests.conftest import SMALL
 
+pytestmark = pytest.mark.untraced
+
 
 @pytest.fixture
 def pictures(tmp_path):

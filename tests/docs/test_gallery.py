@@ -10,6 +10,8 @@ from PIL import Image
 
 from tests.docs.gallery import DOCS, frame, script
 
+pytestmark = pytest.mark.untraced
+
 
 def kernel_trick(found, small):
     assert found["difference"] < 1e-9
@@ -113,7 +115,7 @@ LAWS = {
 }
 
 
-@pytest.mark.parametrize("name", frame.NAMES)
+@pytest.mark.parametrize("name", [frame.NAMES[0], *(pytest.param(n, marks=pytest.mark.long) for n in frame.NAMES[1:])])
 def test_a_small_run_makes_a_figure_and_obeys_the_law(name, tmp_path):
     found = frame.make(script(name), True, tmp_path)
     with Image.open(tmp_path / f"{name}.png") as picture:

@@ -12,6 +12,8 @@ import torch
 import ffnet
 from tests.docs.gallery import DOCS
 
+pytestmark = pytest.mark.untraced
+
 PAGE = (DOCS / "own_task.md").read_text()
 # What makes the page's fits short.
 SHORT = (

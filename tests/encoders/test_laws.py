@@ -157,6 +157,7 @@ def test_compiles_as_one_graph_with_any_number_of_points(case):
 
 
 @pytest.mark.untraced
+@pytest.mark.few("positional", "gaussian", "grid", "integrated", "composite", "annealed grid", "spherical harmonics")
 @pytest.mark.usefixtures("without_shape_checks")
 def test_exports_with_any_number_of_points(case):
     encoder = build(case)

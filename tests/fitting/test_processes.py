@@ -15,6 +15,8 @@ from tests.operators.blur import Blur
 from tests.sampling.importance import Importance
 from tests.training.helpers import fitting, image, loss_of, pooled_shape, shape
 
+pytestmark = pytest.mark.untraced
+
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("count", [0, 3, 7, 8, 100])

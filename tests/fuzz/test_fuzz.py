@@ -12,6 +12,8 @@ from tests.fuzz.harness import KINDS, generated, lay, tried
 from tests.fuzz.judge import ACCEPTED, DEFECTS, DIVERGED, REFUSED, contents
 from tests.harness import forked
 
+pytestmark = pytest.mark.untraced
+
 SHORT = 31
 OUTPUT = Case(["render", "output=out.png"], {"old.txt": b"old"}, "out.png")
 
