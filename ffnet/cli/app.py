@@ -110,7 +110,9 @@ def _answered(hydra: Any, command: str, flags: Flags, request: Request) -> bool:
     """Prints what the request asks for instead of running; False if it asks to run."""
     overrides = request.overrides
     if request.help:
-        hydra.app_help(command, flags, request)
+        from ffnet.cli.help import help_text
+
+        print(help_text(hydra, command, request), end="")
     elif request.hydra_help:
         hydra.hydra_help(command, flags, request)
     elif request.cfg:

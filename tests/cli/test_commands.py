@@ -1,15 +1,18 @@
 """fit, render, evaluate, resume and sweeps, as a person runs them."""
 
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 
 import ffnet
 from ffnet.cli import main
+from ffnet.cli.compose import compose_config
 from tests.conftest import SMALL, run_main
 
 
@@ -337,11 +340,27 @@ def test_help_and_version(command):
     assert (code, out) == (0, f"ffnet {ffnet.__version__}\n")
 
 
-@pytest.mark.parametrize("name", ["fit", "render", "mesh", "evaluate"])
-def test_every_command_has_help(command, name):
+@pytest.mark.parametrize("name", ["fit", "render", "mesh", "evaluate", "table", "report", "export", "ntk"])
+def test_every_command_has_help(command, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "120")
     code, out, _ = command(name, "--help")
     assert code == 0
     assert f"ffnet {name}" in out
+    assert len(out.splitlines()) <= 110  # two screens
+    assert max(map(len, out.splitlines())) <= 125  # the name of a class is not broken
+    assert all(flag in out for flag in ("-m,", "--config-dir", "--cfg"))
+
+
+def test_help_has_each_setting_with_its_value_and_comment(command):
+    _, out, _ = command("fit", "encoder=grid", "dataset.split=half", "--help")
+    config = OmegaConf.to_container(compose_config("fit", ["encoder=grid", "dataset.split=half", "run_dir=x"]))
+    for group in ("encoder", "dataset", "optimizer", "trainer", "engine"):
+        for key in config[group]:
+            if not key.startswith("_") and config[group][key] != f"${{{key}}}":
+                assert f"  {group}.{key}=" in out
+    assert re.search(r"^  dataset\.split=half +all \| half: train on", out, re.MULTILINE)
+    assert re.search(r"^encoder=grid  ffnet.encoders.GridEncoder\s+or annealed, ", out, re.MULTILINE)
+    assert "encoder.sigma" not in out
 
 
 @pytest.mark.parametrize("recipe", ["quality", "fast"])
