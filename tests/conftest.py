@@ -1,5 +1,6 @@
 """Every test runs with the shapes in ffnet's signatures checked at each call."""
 
+import collections
 import io
 import logging
 import os
@@ -18,6 +19,8 @@ import pytest
 
 # As in a terminal: what a shell starts in the background may ignore this signal, and ffnet leaves it alone then.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+_seen: collections.Counter[str] = collections.Counter()  # cases so far of each test that is sampled
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -42,10 +45,16 @@ def pytest_collection(session):
 
 
 def pytest_itemcollected(item):
-    """Of a test that is marked ``few``, the cases that are not named are long."""
+    """Of a test that is marked ``few`` or ``sampled``, only some cases always run; the others are long."""
     few = item.get_closest_marker("few")
     if few is not None and item.callspec.params["case"] not in few.args:
         item.add_marker("long")
+    sampled = item.get_closest_marker("sampled")
+    if sampled is not None:
+        function = item.nodeid.partition("[")[0]
+        if _seen[function] % sampled.args[0]:
+            item.add_marker("long")
+        _seen[function] += 1
 
 
 @pytest.hookimpl(trylast=True)  # once those that do not run are gone

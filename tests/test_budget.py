@@ -59,6 +59,7 @@ HUGE = {
 
 
 @pytest.mark.parametrize("case", HUGE)
+@pytest.mark.sampled(3)
 def test_too_large_a_field_is_refused_before_it_is_allocated(case):
     before = peak_bytes()
     with pytest.raises(Excess, match=r"expected a field of at most 67108864 parameters; limits\.parameters=\.\.\."):

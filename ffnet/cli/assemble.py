@@ -8,11 +8,12 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ffnet.cli.checks import OF_THE_STEP, check_monitors, clipping, numbers_checked
+
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
     from ffnet.datasets import Dataset
-    from ffnet.fitting import Clipping
     from ffnet.models import Field, ModuleField
     from ffnet.training import Fitting
 
@@ -21,8 +22,6 @@ log = logging.getLogger(__name__)
 Settings = dict[str, Any]
 Make = Callable[[Any], Any]
 
-# Settings of the trainer that ffnet's step follows.
-OF_THE_STEP = ("gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
 # Settings that a checkpoint does not store: those of the field, which it stores separately, and of the execution.
 NOT_KEPT = ("encoder", "model", "logger", "run_dir", "resume", "overwrite", "trust", "limits")
 
@@ -208,45 +207,6 @@ def make_trainer(settings: Settings, make: Make, batch_size: int, directory: Pat
     return trainer
 
 
-@contextmanager
-def numbers_checked(settings: Settings) -> Iterator[None]:
-    """Says in errors about the type of an optimizer's or schedule's argument which one is text.
-
-    Raises:
-        ValueError: if there is such an error.
-    """
-    try:
-        yield
-    except ValueError as error:
-        part = str(error).partition(":")[0]
-        if isinstance(error.__cause__, TypeError) and part in ("optimizer", "schedule"):
-            for name, value in settings[part].items():
-                if isinstance(value, str) and not name.startswith("_"):
-                    raise ValueError(f"{part}.{name}: expected a number, got {value!r}") from error
-        raise
-
-
-def clipping(trainer: Settings) -> "Clipping | None":
-    """How the settings of the trainer clip gradients. Lightning's trainer does so in loops of its own only.
-
-    Raises:
-        ValueError: if they cannot be followed.
-    """
-    from ffnet.fitting import Clipping
-
-    if trainer.get("accumulate_grad_batches", 1) != 1:
-        raise ValueError(
-            "trainer.accumulate_grad_batches: expected 1, since a step takes the gradient of its whole batch, whatever "
-            "its size; raise dataset.batch_size instead"
-        )
-    limit, algorithm = trainer.get("gradient_clip_val"), trainer.get("gradient_clip_algorithm")
-    if limit is None:
-        return None
-    if str(trainer.get("precision")) in ("16", "16-mixed"):
-        raise ValueError("trainer.gradient_clip_val: expected null with float16, whose gradients are scaled")
-    return Clipping(limit, "norm" if algorithm is None else algorithm)
-
-
 def made(settings: Settings, group: str, make: Make, kind: type) -> list[Any]:
     """The objects of a group of settings by name, without those that are null.
 
@@ -260,29 +220,6 @@ def made(settings: Settings, group: str, make: Make, kind: type) -> list[Any]:
             if not isinstance(objects[-1], kind):
                 raise ValueError(f"{group}.{name}: expected a {kind.__name__}, got {type(objects[-1]).__name__}")
     return objects
-
-
-def check_monitors(trainer: "Trainer", dataset: "Dataset") -> None:
-    """Compares what callbacks of Lightning's monitor with the scores that there will be.
-
-    Raises:
-        ValueError: if one monitors another figure, or takes a worse score for a better one.
-    """
-    from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-
-    from ffnet.fitting import directions
-    from ffnet.training.spans import callbacks_of
-
-    scores = {f"val/{name}": higher for name, higher in directions(dataset).items()}
-    for callback in callbacks_of(trainer):
-        if not isinstance(callback, EarlyStopping | ModelCheckpoint) or callback.monitor is None:
-            continue
-        name, monitor = type(callback).__name__, callback.monitor
-        if monitor not in scores:
-            raise ValueError(f"{name}: expected monitor to be one of {', '.join(scores)}, got {monitor!r}")
-        best = {True: "max", False: "min", None: callback.mode}[scores[monitor]]
-        if callback.mode != best:
-            raise ValueError(f"{name}: expected mode={best} for {monitor}, got {callback.mode}")
 
 
 def seed_globally(seed: int) -> None:

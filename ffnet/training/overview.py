@@ -1,6 +1,5 @@
 """Settings and status of a run in TensorBoard."""
 
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -22,18 +21,19 @@ class Overview(Callback):
     or failure.
     """
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        assert isinstance(pl_module, Fitting)
+        for board in _boards(trainer):  # Lightning writes hparams.yaml next, unless there is one
+            board.hparams.update(_settings(pl_module))
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Fitting)
-        about = pl_module.description
-        settings = {"model": about.field} | about.settings
+        about, settings = pl_module.description, _settings(pl_module)
         text = yaml.safe_dump(settings, sort_keys=False)
         # Without the summary of an experiment: of several, the tab would show the columns of one.
         _, start, _ = hparams({name: _plain(value) for name, value in about.overrides.items()}, {})
         boards = _boards(trainer)
         for board in boards:
-            board.hparams.update(settings)
-            Path(board.log_dir, board.NAME_HPARAMS_FILE).unlink(missing_ok=True)  # Lightning has written an empty one
-            board.save()
             board.experiment.add_text("config", "".join(f"    {line}\n" for line in text.splitlines()), pl_module.step)
             board.experiment._get_file_writer().add_summary(start)
         for logger in trainer.loggers:
@@ -53,6 +53,11 @@ class Overview(Callback):
         end = Summary(value=[Summary.Value(tag=metadata.SESSION_END_INFO_TAG, metadata=about)])
         for board in _boards(trainer):
             board.experiment._get_file_writer().add_summary(end)
+
+
+def _settings(module: Fitting) -> dict[str, Any]:
+    """All settings of the run."""
+    return {"model": module.description.field} | module.description.settings
 
 
 def _boards(trainer: Trainer) -> list[TensorBoardLogger]:

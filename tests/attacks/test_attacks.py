@@ -99,6 +99,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("place", "payload"), PAIRS)
+@pytest.mark.sampled(3)
 def test_a_payload_in_the_settings_of_a_checkpoint_does_nothing(case, place, payload):
     case.change(lambda contents: put(contents["ffnet"], place, payloads(case)[payload]))
     check(case, PLACES[place])
@@ -166,6 +167,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
+@pytest.mark.sampled(3)
 def test_a_known_class_or_setting_leads_nowhere_else(case, name):
     _settings(*ELSEWHERE[name])(case)
     check(case, RESUME)
@@ -182,6 +184,7 @@ PATHS = ("{run}/best/../../outside/other/metrics.json", "{outside}/secret.png", 
 
 
 @pytest.mark.parametrize(("key", "path"), some(itertools.product(KEYS, PATHS), 2))
+@pytest.mark.sampled(3)
 def test_a_file_is_not_deleted_because_the_state_of_a_callback_names_it(case, key, path):
     path = path.format(run=case.run, outside=case.outside, url=case.url)
     state = {
@@ -277,6 +280,7 @@ CONTENTS = {
 
 
 @pytest.mark.parametrize(("name", "command"), some(itertools.product(CONTENTS, ("render", "resume", "export")), 4))
+@pytest.mark.sampled(3)
 def test_what_a_checkpoint_holds_is_data_or_is_refused(case, name, command):
     CONTENTS[name](case)
     check(case, {"render": RENDER, "resume": RESUME, "export": EXPORT}[command])
@@ -336,6 +340,7 @@ RECORDS = {
 
 
 @pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.sampled(3)
 def test_the_record_of_a_sweep_decides_nothing_but_what_is_fitted(case, name):
     (case.outside / "evil.yaml").write_text(f"_target_: os.mkdir\npath: {case.mark}\n")
     _record(case, RECORDS[name].replace("MARK", str(case.mark)))
@@ -369,6 +374,7 @@ YAML = {
 
 @pytest.mark.parametrize("command", [TABLE, ("report", "run=sweep", "output=out/a.html")], ids=["table", "report"])
 @pytest.mark.parametrize("name", YAML)
+@pytest.mark.sampled(3)
 def test_records_of_runs_are_data(case, name, command):
     (case.sweep / name).write_text(YAML[name].replace("MARK", str(case.mark)))
     found, done = case.outcome(*command)

@@ -335,6 +335,7 @@ def check(done, message, folder, before):
 
 @pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize("case", FIT)
+@pytest.mark.sampled(3)
 def test_fit_refuses(command, files, case):
     overrides, message = FIT[case]
     before = set(files.rglob("*"))
@@ -442,6 +443,7 @@ def test_an_image_that_cannot_be_written_is_found_before_it_is_rendered(command,
 
 
 @pytest.mark.parametrize("command_of", ["table", "report"])
+@pytest.mark.sampled(2)
 def test_one_damaged_run_does_not_stop_the_others(command, tmp_path, command_of):
     from tests.runs.folders import write_run
 

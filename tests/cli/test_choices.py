@@ -20,6 +20,7 @@ ENCODERS = sorted({path.stem for path in (resource("conf") / "encoder").glob("*.
 
 
 @pytest.mark.parametrize("choice", [f"model={m}" for m in MODELS] + [f"encoder={e}" for e in ENCODERS])
+@pytest.mark.sampled(2)
 def test_fits_and_comes_back(command, tmp_path, choice):
     code, out, err = command("fit", *TINY, choice, "hydra.run.dir=run")
     assert (code, err) == (0, ""), (out, err)

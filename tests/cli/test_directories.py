@@ -33,6 +33,7 @@ def contents(folder):
     ],
     ids=" ".join,
 )
+@pytest.mark.sampled(2)
 def test_a_refused_command_leaves_no_directory(command, tmp_path, argv):
     code, _, err = command(argv[0], *FEW, *argv[1:])
     assert (code, len(err.splitlines())) == (2, 1), err
@@ -116,6 +117,7 @@ def test_python_does_not_replace_a_run_unasked(tmp_path):
 
 
 @pytest.mark.parametrize("value", ["0", "''", "1.5", "[]", "{}"])
+@pytest.mark.sampled(3)
 def test_resume_never_starts_afresh(command, tmp_path, value):
     code, _, err = command("fit", *FEW, f"resume={value}")
     assert (code, len(err.splitlines())) == (2, 1), err

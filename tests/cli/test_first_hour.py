@@ -76,6 +76,7 @@ def place(tmp_path_factory, small_run):
 
 @pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize(("line", "answer"), MISTAKES)
+@pytest.mark.sampled(2)
 def test_a_mistake_is_answered_in_one_line(command, place, monkeypatch, line, answer):
     monkeypatch.chdir(place)
     before = sorted(place.iterdir())

@@ -78,6 +78,7 @@ def search(command, monkeypatch, metrics, *settings):
 
 
 @pytest.mark.parametrize(("settings", "best"), [([], min), (["hydra.sweeper.metric=psnr"], max)])
+@pytest.mark.sampled(2)
 def test_optuna_follows_the_direction_of_the_score(command, tmp_path, monkeypatch, settings, best):
     def metrics(sigma):
         return {"psnr": sigma, "lpips": sigma, "higher_is_better": {"lpips": False, "psnr": True}}
@@ -89,6 +90,7 @@ def test_optuna_follows_the_direction_of_the_score(command, tmp_path, monkeypatc
     assert re.search(r"best    run \d+, (\d+): ", out)[1] == str(best(sigmas))
 
 
+@pytest.mark.long
 def test_optuna_takes_perfect_scores_and_skips_undefined_ones(command, monkeypatch):
     scores = {1: math.nan, 2: None, 3: 30.0, 4: "inf"}
     code, out, _ = search(

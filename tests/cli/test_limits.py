@@ -55,6 +55,7 @@ FITS = {
 
 
 @pytest.mark.parametrize("case", FITS)
+@pytest.mark.sampled(2)
 def test_fit_refuses_what_has_no_bound(tmp_path, case):
     overrides, setting = FITS[case]
     refused(["fit", *overrides], tmp_path, setting)
@@ -80,6 +81,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("case", OTHERS)
+@pytest.mark.sampled(2)
 def test_other_commands_refuse_what_has_no_bound(fits, case):
     argv, setting = OTHERS[case]
     refused(argv, fits, setting)

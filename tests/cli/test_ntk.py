@@ -30,6 +30,7 @@ def test_ntk_writes_an_image_and_numbers(command, tmp_path):
 
 
 @pytest.mark.parametrize("pool", ["null", "512"])
+@pytest.mark.sampled(2)
 def test_shapes_have_a_kernel_whether_their_points_have_numbers_or_not(command, tmp_path, pool):
     code, out, err = command("ntk", *SMALL_SHAPE, *FEW, f"dataset.pool={pool}")
     assert (code, err) == (0, "")
@@ -76,6 +77,7 @@ def test_a_run_is_watched_in_tensorboard_and_resumed(command, tmp_path):
         ("model.hidden_features=0", "hidden_features"),
     ],
 )
+@pytest.mark.sampled(3)
 def test_bad_settings_end_in_one_line(command, setting, named):
     code, _, err = command("ntk", *SMALL, setting)
     assert code == 2

@@ -88,6 +88,7 @@ def test_evaluate_gives_the_same_score(command, fitted):
     assert json.loads(out) == {name: found[name] for name in ("surface/iou", "uniform/iou")}
 
 
+@pytest.mark.long
 def test_resume_goes_on_to_the_bits_of_a_run_that_did_not_stop(command, tmp_path, path):
     constant = ["schedule=constant"]
     for name, steps in (("whole", 30), ("part", 20)):
@@ -105,6 +106,7 @@ def test_resume_goes_on_to_the_bits_of_a_run_that_did_not_stop(command, tmp_path
     ).read_bytes()
 
 
+@pytest.mark.long
 def test_the_default_is_the_bundled_knot_with_grid_features(command, tmp_path):
     small = [
         "dataset.pool=200000",
@@ -174,6 +176,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
+@pytest.mark.sampled(2)
 def test_fit_refuses_what_is_no_shape(command, tmp_path, name):
     content, message = BAD[name]
     if content is not None:

@@ -22,6 +22,7 @@ def loaded():
 
 
 @pytest.mark.parametrize(("case", "number"), FITS)
+@pytest.mark.sampled(2)
 def test_a_killed_fit_is_resumed_to_the_same_bits(tmp_path, case, number):
     (trial,) = kills.carry_out([trials.Trial("fits", case, number)], tmp_path)
     assert trial.signals

@@ -57,6 +57,7 @@ def test_no_file_is_an_error(command):
     assert (code, err) == (2, "ffnet fit: dataset.path: no file matches nowhere/*.png\n")
 
 
+@pytest.mark.long
 def test_a_resumed_sweep_runs_only_what_is_missing_or_unfinished(command, tmp_path):
     sweep = tmp_path / "sweep"
     line = [*SMALL, "encoder.num_frequencies=3,0,4,5", "hydra.sweep.dir=sweep", "logger=none"]

@@ -88,6 +88,7 @@ TERMS = {"sparse": Sparsity(0.5, 64), "smooth": TotalVariation(0.1, 64)}
 @pytest.mark.parametrize("cached", [True, False])
 @pytest.mark.parametrize("terms", [None, TERMS], ids=["data", "regularized"])
 @pytest.mark.parametrize("signal", [image, shape, pooled_shape, blurred])
+@pytest.mark.sampled(4)
 def test_the_shares_gradients_add_up_to_the_batchs(signal, terms, cached, micro_batch, processes):
     options = {"batch_size": 64, "regularizers": terms, "cached": cached}
     loss, whole = gradients(stepper(signal, **options))
@@ -108,6 +109,7 @@ def test_mirrored_pairs_are_shared_as_pairs(batch_size):
 
 @pytest.mark.parametrize("adaptive", [False, True])
 @pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.sampled(2)
 def test_steps_of_several_processes_are_those_of_one(count, adaptive):
     one_at_a_time = threading.Lock()  # initial weights come from the one global generator
 

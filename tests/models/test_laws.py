@@ -73,6 +73,7 @@ def test_bfloat16_weights_take_float32_coordinates(case):
 
 
 @pytest.mark.usefixtures("without_shape_checks")  # hundreds of evaluations; the other laws have the checks
+@pytest.mark.sampled(2)
 def test_gradients_agree_with_finite_differences(case):
     model = build(case).double()
     x = points(model, 4).double()
@@ -135,6 +136,7 @@ def test_compiles_as_one_graph(case):
 
 @pytest.mark.untraced
 @pytest.mark.usefixtures("without_shape_checks")
+@pytest.mark.sampled(2)
 def test_exports_with_any_number_of_points(case):
     model = build(case)
     dynamic = ({0: torch.export.Dim("points")},)

@@ -91,6 +91,7 @@ DAMAGED = [
 
 
 @pytest.mark.parametrize(("name", "contents"), DAMAGED)
+@pytest.mark.sampled(3)
 def test_a_damaged_record_is_a_failed_run_in_table_and_report(command, tmp_path, name, contents):
     write_run(tmp_path / "runs" / "0", ["seed=0"], METRICS)
     write_run(tmp_path / "runs" / "1", ["seed=1"], METRICS)

@@ -37,6 +37,7 @@ class Steps(KnowsSpans):
     [*[(signal, 64) for signal in SIGNALS], (image, None)],
     ids=lambda value: getattr(value, "__name__", None),
 )
+@pytest.mark.sampled(2)
 def test_is_the_plain_loop_bit_for_bit(tmp_path, signal, batch_size):
     module = fitting(signal, batch_size=batch_size)
     if batch_size is None:  # a cache would take mirror images together, which rounds otherwise
@@ -58,6 +59,7 @@ def test_is_the_plain_loop_bit_for_bit(tmp_path, signal, batch_size):
 
 @pytest.mark.parametrize("signal", SIGNALS)
 @pytest.mark.parametrize("engine", [None, Engine(7, 0)], ids=str)
+@pytest.mark.sampled(3)
 def test_is_the_steppers_loop_without_lightning_bit_for_bit(tmp_path, signal, engine):
     module = fitting(signal, engine=engine)
     trainer(tmp_path).fit(module)
@@ -76,6 +78,7 @@ def test_is_the_steppers_loop_without_lightning_bit_for_bit(tmp_path, signal, en
 
 @pytest.mark.parametrize("signal", SIGNALS)
 @pytest.mark.parametrize("seconds", [0.0, 1e-3, 10.0])
+@pytest.mark.sampled(3)
 def test_spans_change_no_bit_and_end_at_every_interval(tmp_path, monkeypatch, signal, seconds):
     module = fitting(signal)
     trainer(tmp_path).fit(module)
@@ -99,6 +102,7 @@ def test_global_step_counts_optimizer_steps(tmp_path):
 
 @pytest.mark.parametrize("signal", SIGNALS)
 @pytest.mark.parametrize("stop", [1, 25, 37, 59])
+@pytest.mark.sampled(3)
 def test_a_resumed_run_ends_with_the_same_bits(tmp_path, signal, stop):
     whole = fitting(signal)
     trainer(tmp_path / "whole").fit(whole)
@@ -125,6 +129,7 @@ KEPT = {
 
 @pytest.mark.parametrize("kind", KEPT)
 @pytest.mark.parametrize("stop", [1, *(pytest.param(stop, marks=pytest.mark.long) for stop in (25, 59)), 37])
+@pytest.mark.sampled(2)
 def test_whatever_a_run_keeps_it_goes_on_to_the_same_bits(tmp_path, kind, stop):
     whole = fitting(**KEPT[kind]())
     trainer(tmp_path / "whole").fit(whole)
