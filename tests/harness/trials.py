@@ -253,7 +253,7 @@ def _stopped(outcome: forked.Outcome, sent: str, runs: Sequence[Path], part: Par
     earlier, found = set(steps), [step for step in map(step_of, runs) if step is not None]
     steps += found
     code, pattern = _expected(sent)
-    if outcome.code == 0 and sent != "SIGKILL":  # it was nearly done
+    if outcome.code == 0:  # it was done before the signal came
         code, pattern = 0, ""
     if outcome.code != code or not re.fullmatch(pattern, outcome.err):
         yield f"{sent}: exit {outcome.code}: {outcome.err.strip()}"
