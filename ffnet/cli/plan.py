@@ -21,6 +21,8 @@ from ffnet.resources import resource
 
 # What a run, or the command ntk, has written.
 EVENTS = "events.out.tfevents.*"
+# Hydra's files in ``hydra.output_subdir``.
+SETTINGS = ("config.yaml", "hydra.yaml", "overrides.yaml")
 RESULTS = ("metrics.json", "checkpoints", "ntk.json")
 
 
@@ -121,7 +123,11 @@ def removed_if_refused(config: DictConfig, used: list[Path], refused: Callable[[
     # A command without a run, such as ``table``, writes none; its directory is the current one, or the user's choice.
     has_run = "resume" in config
     records = (EVENTS, "failed.json", f"{config.hydra.job.name}.log") if has_run else ()
-    before = {place for place in (folder, *folder.parents, *_matching(folder, records)) if place.exists()}
+    subdir = config.hydra.output_subdir
+    settings = [] if subdir is None else [folder / str(subdir) / name for name in SETTINGS]
+    inner = settings[0].parents if settings else ()
+    places = (folder, *folder.parents, *_matching(folder, records), *settings, *inner)
+    before = {place for place in places if place.exists()}
     try:
         with forgotten_if(folder, refused) if has_run else nullcontext():
             yield
@@ -134,8 +140,12 @@ def removed_if_refused(config: DictConfig, used: list[Path], refused: Callable[[
                     break
                 parent.rmdir()
         elif refused():  # such as a run that was to go on
-            for path in set(_matching(folder, records)) - before:
+            for path in {*_matching(folder, records), *filter(Path.exists, settings)} - before:
                 path.unlink()
+            for place in inner:
+                if place in before or not place.is_dir() or any(place.iterdir()):
+                    break
+                place.rmdir()
 
 
 def _matching(folder: Path, patterns: Iterable[str]) -> list[Path]:

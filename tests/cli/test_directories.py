@@ -50,7 +50,13 @@ def test_a_directory_that_was_there_stays(command, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "notes.txt").write_text("mine")
     assert command("fit", *FEW, "dataset.path=nowhere.png", "hydra.run.dir=run")[0] == 2
-    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+    assert [(path.name, path.read_text()) for path in (tmp_path / "run").iterdir()] == [("notes.txt", "mine")]
+
+
+@pytest.mark.parametrize("place", ["b", "b/c", " ", "."])
+def test_a_refused_command_leaves_none_of_hydras_files(command, tmp_path, place):
+    assert command("evaluate", "checkpoint=nowhere", f"hydra.output_subdir='{place}'")[0] == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_refused_run_of_a_sweep_keeps_its_reason(command, tmp_path):
