@@ -121,12 +121,14 @@ class ComposedOnce:
         from_shell: bool = True,
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
-        """As Hydra's, except for what it says of a sweep in a command that does not sweep: ValueError."""
+        """As Hydra's, except for what it says of sweeps where there can be none: ValueError."""
         key = config_name, tuple(overrides), run_mode, from_shell
-        if validate_sweep_overrides and run_mode == RunMode.RUN:
-            for override in parsed(overrides):
-                if override.is_sweep_override():
+        for override in parsed(overrides) if validate_sweep_overrides else ():
+            if override.is_sweep_override():
+                if run_mode == RunMode.RUN:
                     raise ValueError(f"{override.input_line}: several values are a sweep; say -m, or quote the value")
+                if override.is_hydra_override():
+                    raise ValueError(f"{override.input_line}: Hydra's own settings cannot be swept over")
         if key not in self.composed:
             self.composed[key] = self.loader.load_configuration(config_name, overrides, run_mode, from_shell, False)
         return copy.deepcopy(self.composed[key])

@@ -40,6 +40,7 @@ MISTAKES = [
     ("fit trainer.max_steps=1e3", "trainer.max_steps: expected an integer of at least 1, got 1000.0"),
     ("fit optimizer.lr=", "optimizer.lr: expected a number, got ''"),
     ("fit seed=0,1", "seed=0,1: several values are a sweep; say -m, or quote the value"),
+    ("fit -m hydra.verbose=true,false", "hydra.verbose=true,false: Hydra's own settings cannot be swept over"),
     ("fit dataset.size=[64,", "cannot read 'dataset.size=[64,'"),
     ("fit name=a(b", "cannot read 'name=a(b': text with special characters needs quotes, 'name=\"a(b\"'"),
     ("fit dataset.path=bunny.obj", "bunny.obj: is a mesh, which dataset=image does not fit; say dataset=occupancy"),
