@@ -37,7 +37,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 from torch import nn
 
-from ffnet.cli.assemble import assemble, instantiated
+from ffnet.cli.assemble import assemble, instantiated, make_parts
 from ffnet.cli.compose import compose_config
 from ffnet.fitting import automatic_precision
 from ffnet.memory import keep_freed_memory
@@ -161,7 +161,7 @@ def assembled(overrides: list[str]):
     """(module, trainer) of ``ffnet fit`` with overrides."""
     directory = tempfile.mkdtemp()
     settings = OmegaConf.to_container(compose_config("fit", [*overrides, f"run_dir={directory}"]), resolve=True)
-    return assemble(settings, instantiated, Path(directory), {})
+    return assemble(settings, instantiated, make_parts(settings, instantiated), Path(directory), {})
 
 
 class SecondCall(KnowsSpans):

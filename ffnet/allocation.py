@@ -19,6 +19,35 @@ LEAST = 2**14
 SLACK = 2**24
 
 
+def check_size(settings: dict[str, Any]) -> None:
+    """Raises ``Excess`` if the numbers among the settings of a model alone say that it has too many parameters, so that
+    it is refused before its signal is read. Counts of ffnet's models: a layer has ``hidden_features`` squared weights,
+    or as many as there are features and frequencies.
+    """
+    most = limit("parameters")
+    if most is None:
+        return
+    large = [key for key, value in _integers("", settings) if value > most]
+    encoder = settings.get("encoder")
+    numbers = {**(encoder if isinstance(encoder, dict) else {}), **settings}
+    width, depth, frequencies = (
+        value if type(value := numbers.get(name)) is int else 0
+        for name in ("hidden_features", "hidden_layers", "num_frequencies")
+    )
+    if str(settings.get("_target_")).startswith("ffnet.models.") and not large:
+        if width * width * (depth - 1) > most:
+            large = ["hidden_features", "hidden_layers"]
+        elif width * frequencies > most:
+            large = ["encoder.num_frequencies"]
+    if large:
+        raise _excess(large, most)
+
+
+def _excess(asked: list[str], most: int) -> Excess:
+    asking = ", ".join(asked) or "model"
+    return Excess(f"{asking}: expected a field of at most {most} parameters; limits.parameters=... allows more")
+
+
 def built(settings: Any, make: Callable[[Any], nn.Module], held: int = 0) -> nn.Module:
     """``make(settings)``, a field.
 
@@ -36,8 +65,7 @@ def built(settings: Any, make: Callable[[Any], nn.Module], held: int = 0) -> nn.
         return make(settings)
     most = max(most, held)
     large = [key for key, value in _integers("", settings) if value > most]
-    asked = ", ".join(large) or "model"
-    refusal = Excess(f"{asked}: expected a field of at most {most} parameters; limits.parameters=... allows more")
+    refusal = _excess(large, most)
     if large:  # a loop over so many levels or layers would take too long
         raise refusal
     with _Bounded(WIDEST * most + SLACK, refusal):
@@ -63,6 +91,10 @@ class _Bounded(TorchDispatchMode):
     def __init__(self, most: int, refusal: Exception) -> None:
         super().__init__()
         self.left, self.refusal = most, refusal
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # True would import torch's compiler, which takes seconds, for a field that is only loaded
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

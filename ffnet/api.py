@@ -126,7 +126,7 @@ def fit(
     from omegaconf import OmegaConf
 
     from ffnet.cli.app import BadInput, reading_input
-    from ffnet.cli.assemble import assemble, instantiated, quiet_libraries
+    from ffnet.cli.assemble import assemble, instantiated, make_parts, quiet_libraries
     from ffnet.cli.compose import compose_config
     from ffnet.cli.finish import results, write_results
     from ffnet.cli.plan import clear_results, limits_of
@@ -147,7 +147,8 @@ def fit(
                 stack.enter_context(limits_of(config))
                 plain: Any = OmegaConf.to_container(config, resolve=True)
                 own = plain_overrides(lines)
-                module, trainer = assemble(plain, instantiated, place or Path(), own, held, [history])
+                parts = make_parts(plain, instantiated, held)
+                module, trainer = assemble(plain, instantiated, parts, place or Path(), own, [history])
         except BadInput as error:
             raise ValueError(str(error)) from error.__cause__
         if place is not None and plain["overwrite"]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ffnet.cli.checks import OF_THE_STEP, check_monitors, clipping, numbers_checked
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lightning.pytorch import Trainer
 
     from ffnet.datasets import Dataset
+    from ffnet.fitting import Clipping
     from ffnet.models import Field, ModuleField
     from ffnet.training import Fitting
 
@@ -104,22 +105,68 @@ def make_module(settings: Settings, dataset: "Dataset", make: Make) -> "ModuleFi
     return field
 
 
+class Parts(NamedTuple):
+    """What a fit consists of, without Lightning; ``optimizer`` and ``schedule`` are functions that make them."""
+
+    dataset: "Dataset"
+    field: "Field | ModuleField"
+    loss: Any
+    optimizer: Any
+    schedule: Any
+    engine: Any
+    regularizers: dict[str, Any]
+    clip: "Clipping | None"
+
+
+def make_parts(settings: Settings, make: Make, signal: Any = None) -> Parts:
+    """Reads the signal and builds the parts of a fit. Lightning, whose import takes seconds, is not needed.
+
+    Args:
+        settings: resolved plain settings of a run; updated with resolved arguments.
+        make: builds an object from a part of the settings.
+        signal: the signal, if it is in memory.
+
+    Raises:
+        Exception: if the settings are invalid. Many are classes of the user's.
+    """
+    from ffnet.allocation import check_size
+
+    steps, seed = settings["trainer"]["max_steps"], settings["seed"]
+    if type(steps) is not int or steps < 1:
+        raise ValueError(f"trainer.max_steps: expected an integer of at least 1, got {steps}")
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise ValueError(f"seed: expected an integer in [0, 2^32), got {seed}")
+    seed_globally(seed)  # for users' classes; ffnet's have their own generators
+    check_size(settings["model"])
+    dataset = make_dataset(settings, make, signal)
+    return Parts(
+        dataset,
+        make_field(settings, dataset, make),
+        make(settings["loss"]),
+        make(settings["optimizer"]),
+        make(settings["schedule"]),
+        make(settings["engine"]),
+        make(settings.get("regularizers") or {}),
+        clipping(settings["trainer"]),
+    )
+
+
 def assemble(
     settings: Settings,
     make: Make,
+    parts: Parts,
     directory: Path,
     overrides: dict[str, str],
-    signal: Any = None,
     loggers: "list[Any] | None" = None,
 ) -> "tuple[Fitting, Trainer]":
-    """Builds the module and the trainer of a run.
+    """The module and the trainer of a run.
 
     Args:
-        settings: resolved plain settings of a run.
+        settings: resolved plain settings of the run, as ``make_parts`` leaves them.
         make: builds an object from a part of the settings.
+        parts: of the fit.
         directory: the run directory.
         overrides: the user's overrides, to record.
-        signal: the signal, if it is in memory.
         loggers: additional loggers.
 
     Raises:
@@ -128,38 +175,29 @@ def assemble(
     from ffnet.checkpoint import Checkpoint
     from ffnet.training import Fitting
 
-    steps, seed = settings["trainer"]["max_steps"], settings["seed"]
-    if type(steps) is not int or steps < 1:
-        raise ValueError(f"trainer.max_steps: expected an integer of at least 1, got {steps}")
-    if type(seed) is not int or not 0 <= seed < 2**32:
-        raise ValueError(f"seed: expected an integer in [0, 2^32), got {seed}")
-    seed_globally(seed)  # for users' classes; ffnet's have their own generators
-
-    dataset = make_dataset(settings, make, signal)
-    field = make_field(settings, dataset, make)
     kept = {key: value for key, value in settings.items() if key not in NOT_KEPT}
     module = Fitting(
-        field,
-        dataset,
-        make(settings["loss"]),
-        make(settings["optimizer"]),
-        make(settings["schedule"]),
-        max_steps=steps,
-        seed=seed,
-        engine=make(settings["engine"]),
-        regularizers=make(settings.get("regularizers") or {}),
-        clip=clipping(settings["trainer"]),
+        parts.field,
+        parts.dataset,
+        parts.loss,
+        parts.optimizer,
+        parts.schedule,
+        max_steps=settings["trainer"]["max_steps"],
+        seed=settings["seed"],
+        engine=parts.engine,
+        regularizers=parts.regularizers,
+        clip=parts.clip,
         description=Checkpoint(field=settings["model"], settings=kept, overrides=overrides),
     )
     with numbers_checked(settings):
         module.rehearse()
-    trainer = make_trainer(settings, make, dataset.batch_size, directory, loggers or [])
-    check_monitors(trainer, dataset)
+    trainer = make_trainer(settings, make, parts.dataset.batch_size, directory, loggers or [])
+    check_monitors(trainer, parts.dataset)
     model = settings["model"]
-    parts = (model, model["encoder"]) if "encoder" in model else (model["module"],)
-    names = " after ".join(part["_target_"].rpartition(".")[2] for part in parts)
-    parameters = sum(p.numel() for p in field.parameters())
-    log.info("signal  %s", dataset.extra_repr() or type(dataset).__name__)
+    specs = (model, model["encoder"]) if "encoder" in model else (model["module"],)
+    names = " after ".join(spec["_target_"].rpartition(".")[2] for spec in specs)
+    parameters = sum(p.numel() for p in parts.field.parameters())
+    log.info("signal  %s", parts.dataset.extra_repr() or type(parts.dataset).__name__)
     log.info("field   %s, %s parameters", names, f"{parameters:,}")
     return module, trainer
 

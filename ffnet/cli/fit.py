@@ -69,21 +69,24 @@ def fit_here(config: DictConfig, overrides: list[str], directory: Path) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from ffnet.cli.assemble import assemble, instantiated, quiet_libraries
+    from ffnet.cli.assemble import assemble, instantiated, make_parts, quiet_libraries
     from ffnet.cli.finish import finish
     from ffnet.cli.launch import rank, run_apart, started_by_others
     from ffnet.cli.resume import resumed
     from ffnet.runs import settings as plain_overrides
 
     started = time.perf_counter()
+    with reading_input():
+        if goes_on(config):
+            checkpoint, step, settings, own, make = resumed(config, overrides)
+        else:
+            checkpoint, step, own, make = None, None, plain_overrides(overrides), instantiated
+            settings = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+        parts = make_parts(settings, make)
     with quiet_libraries():
         with reading_input():
-            if goes_on(config):
-                checkpoint, step, settings, own, make = resumed(config, overrides)
-            else:
-                checkpoint, step, own, make = None, None, plain_overrides(overrides), instantiated
-                settings = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-            module, trainer = assemble(settings, make, directory, own)
+            module, trainer = assemble(settings, make, parts, directory, own)
+        del parts
         stopping.left.run, stopping.left.step = directory, step
         if rank() == 0 and not stopping.is_part():
             remember(directory.parent if HydraConfig.get().mode == RunMode.MULTIRUN else directory)

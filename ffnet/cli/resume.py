@@ -155,7 +155,7 @@ def resumed(config: DictConfig, overrides: list[str]) -> "Resumed":
         raise ValueError(f"{path}: has format {saved.format}, which can be rendered and evaluated, but not resumed")
     if saved.step is None:
         raise ValueError(f"{path}: lacks the state of the loop or the optimizer, so the run cannot be resumed from it")
-    parts = known_parts(trusted_classes(config.trust))
+    parts = known_parts(trusted_classes(config.trust), saved.settings.get("dataset"))
     stored = {**saved.settings, "model": saved.field, "regularizers": saved.settings.get("regularizers") or {}}
     for part, known in parts.items():
         if part not in stored:

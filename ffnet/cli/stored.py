@@ -44,8 +44,8 @@ def stored_dataset(saved: "Checkpoint", source: str, trust: Iterable[str], chang
     from ffnet.checkpoint import build, refuse_unknown
     from ffnet.cli.trust import known_datasets, trusted_classes
 
-    known = known_datasets(trusted_classes(trust))
     spec = saved.settings.get("dataset")
+    known = known_datasets(trusted_classes(trust), [spec, changes])
     if not isinstance(spec, dict) or "_target_" not in spec:
         raise ValueError(f"{source}: damaged checkpoint, has no dataset")
     refuse_unknown(spec, known, source)

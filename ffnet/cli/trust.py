@@ -48,25 +48,35 @@ def trusted_classes(names: Iterable[str]) -> dict[str, type]:
     return classes
 
 
-def known_datasets(trust: Mapping[str, type]) -> dict[str, Callable[..., Any]]:
-    """The classes that a dataset may consist of, by ``_target_``: ffnet's, and metrics without a network."""
-    import torchmetrics
-    import torchmetrics.image
-
+def known_datasets(trust: Mapping[str, type], spec: Any) -> dict[str, Callable[..., Any]]:
+    """The classes that the dataset ``spec`` may consist of, by ``_target_``: ffnet's, and metrics without a network."""
     import ffnet.datasets
-    import ffnet.metrics
     import ffnet.operators
     import ffnet.sampling
+    from ffnet.checkpoint import targets
 
-    ours = (ffnet.datasets, ffnet.metrics, ffnet.operators, ffnet.sampling)
+    ours = (ffnet.datasets, ffnet.operators, ffnet.sampling)
     found = {f"{home.__name__}.{name}": getattr(home, name) for home in ours for name in home.__all__}
-    found |= {f"torchmetrics.image.{name}": getattr(torchmetrics.image, name) for name in IMAGE_METRICS}
-    found |= {f"torchmetrics.{name}": getattr(torchmetrics, name) for name in POINT_METRICS}
+    if any(name.startswith(("ffnet.metrics.", "torchmetrics.")) for name in targets(spec)):
+        found |= _metrics()
     return found | dict(trust)
 
 
-def known_parts(trust: Mapping[str, type]) -> dict[str, dict[str, Callable[..., Any]]]:
-    """The classes that each part of the settings of a resumed run may name, by part and ``_target_``.
+def _metrics() -> dict[str, Callable[..., Any]]:
+    """ffnet's and those without a network. Their import takes seconds."""
+    import torchmetrics
+    import torchmetrics.image
+
+    import ffnet.metrics
+
+    found = {f"ffnet.metrics.{name}": getattr(ffnet.metrics, name) for name in ffnet.metrics.__all__}
+    found |= {f"torchmetrics.image.{name}": getattr(torchmetrics.image, name) for name in IMAGE_METRICS}
+    found |= {f"torchmetrics.{name}": getattr(torchmetrics, name) for name in POINT_METRICS}
+    return found
+
+
+def known_parts(trust: Mapping[str, type], dataset: Any) -> dict[str, dict[str, Callable[..., Any]]]:
+    """The classes that each part of the settings of a resumed run on ``dataset`` may name, by part and ``_target_``.
 
     Parts that say where to write, what to start or what to connect to are missing: no file has a say in them.
     """
@@ -85,7 +95,7 @@ def known_parts(trust: Mapping[str, type]) -> dict[str, dict[str, Callable[..., 
     optimizers = _public(optim, optim.Optimizer) | _public(ffnet.fitting, optim.Optimizer)
     return {
         "model": known_modules(trust),
-        "dataset": known_datasets(trust),
+        "dataset": known_datasets(trust, dataset),
         "loss": losses | _public(ffnet.fitting, nn.modules.loss._Loss) | own,
         "regularizers": _public(ffnet.fitting, ffnet.fitting.Regularizer) | _public(ffnet.operators, nn.Module) | own,
         "optimizer": optimizers | own,

@@ -73,10 +73,6 @@ class CTDataset(Dataset):
         operator: Operator | None = None,
         sampler: Sampler | None = None,
     ) -> None:
-        from torchmetrics import MeanSquaredError
-
-        from ffnet.metrics import PSNR
-
         super().__init__()
         for name, value in (("size", size), ("angles", angles), ("detectors", detectors), ("batch_size", batch_size)):
             if not (value is None and name != "angles") and (type(value) is not int or value < 1):
@@ -98,6 +94,10 @@ class CTDataset(Dataset):
         self.operator = operator or ParallelBeam(samples or 2 * side)
         budget.check("points", angles * (detectors or side), "angles, times detectors")
         budget.check("points", self.operator.points_per_query, "samples")
+        from torchmetrics import MeanSquaredError  # which takes seconds, hence after everything that may be refused
+
+        from ffnet.metrics import PSNR
+
         lines = parallel_lines(angles, detectors or side)
         self.source = TensorSource(lines, self._measured(lines, values, noise, seed))
         self.sampler = sampler or (FullBatch() if batch_size is None else UniformSampler(batch_size))

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
+from ffnet import budget
 from ffnet.datasets.base import IN_MEMORY, Batch, Dataset, Evaluation, Held, Source, in_memory
 from ffnet.metrics import psnr
 from ffnet.operators import Operator, PointEvaluation
@@ -119,13 +120,12 @@ class ImageDataset(Dataset):
         operator: Operator | None = None,
         sampler: Sampler | None = None,
     ) -> None:
-        from ffnet.metrics import PSNR
-
         super().__init__()
         if split not in get_args(Split):
             raise ValueError(f"split: expected one of {', '.join(get_args(Split))}, got {split!r}")
         if batch_size is not None and not (type(batch_size) is int and batch_size >= 1):
             raise ValueError(f"batch_size: expected at least 1 pixel, or null for all, got {batch_size!r}")
+        budget.check("points", batch_size or 0, "batch_size")
         if in_memory(path):
             raise ValueError("path: the run was fitted to an image in memory; give dataset.path")
         path = resource("data") / "cat.png" if path is None else path
@@ -139,6 +139,8 @@ class ImageDataset(Dataset):
         self.source = PixelGrid(image, step=2 if split == "half" else 1)
         self.sampler = sampler or (FullBatch() if batch_size is None else UniformSampler(batch_size))
         self.operator = operator or PointEvaluation()
+        from ffnet.metrics import PSNR  # which takes seconds, hence after everything that may be refused
+
         self.metrics = {"psnr": PSNR()}
         scored: dict[str, Source] = {"": self.source}
         if split == "half":

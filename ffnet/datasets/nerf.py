@@ -54,8 +54,6 @@ class NerfDataset(Dataset):
         metrics: "Mapping[str, Metric] | None" = None,
         sampler: Sampler | None = None,
     ) -> None:
-        from ffnet.metrics import PSNR
-
         super().__init__()
         if path is None:
             raise ValueError("path: expected a scene, say dataset.path=FILE.npz with images, poses and focal")
@@ -63,6 +61,8 @@ class NerfDataset(Dataset):
             raise ValueError(f"held_out: expected an integer of at least 2, got {held_out!r}")
         self.path = Path(path).absolute()
         scene = PosedViews(self.path)
+        from ffnet.metrics import PSNR  # which takes seconds, hence after the file is read
+
         count, height, width, _ = scene.images.shape
         self.in_features, self.out_features = 3, 4
         self.operator: VolumeRendering = operator or VolumeRendering()

@@ -129,8 +129,6 @@ class OccupancyDataset(Dataset):
         operator: Operator | None = None,
         sampler: Sampler | None = None,
     ) -> None:
-        from ffnet.metrics import IoU
-
         super().__init__()
         for name, value, top in (
             ("margin", margin, 0.45),
@@ -163,6 +161,8 @@ class OccupancyDataset(Dataset):
         labels = points.label(torch.cat(list(scored.values())))
         if not labels.any():
             raise ValueError(f"{self.path or 'mesh'}: encloses nothing (no point of {2 * scored_points} is inside)")
+        from ffnet.metrics import IoU  # which takes seconds, hence after everything that may be refused
+
         for (name, where), inside in zip(scored.items(), labels.split(scored_points), strict=True):
             scores = {"iou": IoU(), **(metrics or {})}
             self.add_evaluation(Evaluation(name, TensorSource(where, inside), scores))

@@ -1,6 +1,9 @@
 """Each input without a bound is refused within a memory of 1 GiB, with a line that names the setting that raises it."""
 
 import io
+import json
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -11,6 +14,8 @@ from tests.conftest import SMALL, SMALL_SHAPE, png
 from tests.harness import forked
 
 pytestmark = pytest.mark.untraced
+
+LONG = pytest.mark.long
 
 NETWORK = [override for override in SMALL if not override.startswith(("dataset.", "encoder", "model"))]
 SHAPE = [override for override in SMALL_SHAPE if not override.startswith(("dataset.", "encoder"))]
@@ -59,6 +64,20 @@ FITS = {
 def test_fit_refuses_what_has_no_bound(tmp_path, case):
     overrides, setting = FITS[case]
     refused(["fit", *overrides], tmp_path, setting)
+
+
+@pytest.mark.parametrize("cases", [["an image resized", "hidden layers", "a pool"], pytest.param([*FITS], marks=LONG)])
+def test_fit_refuses_it_before_the_imports_that_take_longest(tmp_path, cases):
+    script = (
+        "import json, sys; from ffnet.cli import main;"
+        "codes = [main(['fit', *case]) for case in json.load(sys.stdin)];"
+        "print(json.dumps([codes, sorted({'lightning', 'torchmetrics', 'torch._dynamo'} & {*sys.modules})]))"
+    )
+    asked = json.dumps([FITS[case][0] for case in cases])
+    done = subprocess.run([sys.executable, "-c", script], input=asked, text=True, capture_output=True, cwd=tmp_path)
+    codes, imported = json.loads(done.stdout.splitlines()[-1])
+    assert codes == [2] * len(cases), done.stderr
+    assert imported == []
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,8 @@ from tests.harness.ranks import fork_ranks
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 STEP_SECONDS, WRITE_SECONDS = 0.01, 0.15
+# Seconds that a command of a trial may take.
+LONGEST = 120
 # Fits in processes that are not forks, which cannot be slowed down.
 LONG = (*IMAGE, "model.hidden_features=16", "trainer.max_steps=2000", "trainer.accelerator=cpu")
 LONG += ("callbacks.checkpoints.every_n_steps=100", "encoder=annealed", "callbacks.evaluation.every_n_steps=500")
@@ -106,10 +108,11 @@ def differences(one: Any, two: Any, name: str = "") -> Iterator[str]:
 
 
 def training(runs: Sequence[Path], child: forked.Child, generator: random.Random) -> None:
-    """Waits until each run has written some of its checkpoints, and then for a part of the way to the next one."""
+    """Waits until each run has written some of its checkpoints, and then for a part of the way to the next one; not
+    longer than a trial may take."""
     paths = [run / "checkpoints" / "last.ckpt" for run in runs]
     last, counts, wanted = [stamp(path) for path in paths], [0] * len(paths), generator.randint(1, 8)
-    while min(counts) < wanted and child.running():
+    while min(counts) < wanted and child.running() and time.monotonic() < child.start + LONGEST:
         for index, now in enumerate(map(stamp, paths)):
             counts[index] += now != last[index]
             last[index] = now
@@ -222,7 +225,7 @@ def stop(trial: Trial, overrides: tuple[str, ...], folder: Path, reference: Path
             trial.signals.append(number.name)
         else:
             trial.signals.append("ended before")
-        trial.faults += _stopped(child.wait(120), trial.signals[-1], runs, part, trial.steps)
+        trial.faults += _stopped(child.wait(LONGEST), trial.signals[-1], runs, part, trial.steps)
         if count := descendants.left(known, 10):
             trial.faults.append(f"{trial.signals[-1]}: {count} processes left")
     ended = forked.run(_next(start, runs, last=True), folder, 240, setup=fork_ranks)
