@@ -1,6 +1,7 @@
 """The end of a run: scores, reconstruction and ``metrics.json``."""
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -81,8 +82,13 @@ def write_results(found: Results, directory: Path) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that affect results."""
-    from importlib.metadata import version
+    """Versions of Python and of the libraries that affect results, of those that are installed: ffnet may be a copy on
+    PYTHONPATH."""
+    from importlib.metadata import PackageNotFoundError, version
     from platform import python_version
 
-    return {"python": python_version()} | {name: version(name) for name in ("ffnet", "torch", "lightning")}
+    found = {"python": python_version()}
+    for name in ("ffnet", "torch", "lightning"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -40,7 +40,7 @@ def check_metric(name: str, metric: "Metric", prediction: Tensor, targets: Tenso
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that these are few
-            metric.update(prediction, targets)
+            metric.to(prediction.device).update(prediction, targets)
             metric.compute()
     except Exception as error:  # whatever a metric may raise
         message = f"metrics.{name}: {type(metric).__name__} cannot score this signal ({reason(error)})"
