@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
+    from lightning.pytorch.loggers import Logger
 
     from ffnet.training import Fitting
 
@@ -69,7 +70,23 @@ def finish(module: "Fitting", trainer: "Trainer", directory: Path, seconds: floa
     log.info("%d steps in %.1f s of training, %.1f s in all", module.step, module.seconds, seconds)
     if reconstruction is not None:
         log.info("wrote   %s", reconstruction)
-    log.info("look    tensorboard --logdir %s", directory)
+    for logger in trainer.loggers:
+        if line := look(logger, directory):
+            log.info("look    %s", line)
+
+
+def look(logger: "Logger", directory: Path) -> str | None:
+    """How to look at what one of Lightning's loggers wrote; None for others."""
+    match type(logger).__name__:  # an isinstance would import the libraries of all of them
+        case "TensorBoardLogger":
+            return f"tensorboard --logdir {directory}"
+        case "CSVLogger":
+            return f"{logger.log_dir}/metrics.csv"
+        case "MLFlowLogger":
+            return f"mlflow ui --backend-store-uri {logger._tracking_uri}"  # type: ignore[attr-defined]
+        case "WandbLogger" if logger._offline:  # type: ignore[attr-defined]
+            return f"wandb sync {directory}/wandb/offline-run-*"
+    return None
 
 
 def write_results(found: Results, directory: Path) -> None:
