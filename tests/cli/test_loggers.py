@@ -23,7 +23,7 @@ def test_two_loggers_write_the_same_scores(command):
 
     code, out, err = command("fit", *LINE, "logger=[tensorboard,csv]")
     assert (code, err) == (0, ""), (out, err)
-    assert [line.split()[1] for line in out.splitlines() if line.startswith("look")][0] == "tensorboard"
+    assert next(line.split()[1] for line in out.splitlines() if line.startswith("look")) == "tensorboard"
     (table,) = Path("run").rglob("metrics.csv")
     assert f"look    {table.absolute()}" in out
     rows = [row for row in csv.DictReader(table.read_text().splitlines()) if row["val/psnr"]]
