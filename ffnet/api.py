@@ -32,7 +32,7 @@ class Run:
     """
 
     def __init__(self, module: "Fitting", trainer: "Trainer", metrics: dict[str, Any], history: list[Any]) -> None:
-        self.field = module.field.eval()
+        self.field: Any = module.result.eval()
         self.metrics = metrics
         self.history = history
         self.settings = {"model": module.description.field, **module.description.settings}

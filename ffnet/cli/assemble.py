@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ffnet.cli.checks import OF_THE_STEP, check_monitors, clipping, numbers_checked
+from ffnet.cli.errors import explain
+from ffnet.cli.trainer import check_callbacks, check_settings, profiler
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
@@ -172,6 +174,8 @@ def assemble(
     Raises:
         Exception: if the settings are invalid, or do not work together. Many are classes of the user's.
     """
+    from lightning.pytorch.utilities.model_summary import ModelSummary
+
     from ffnet.checkpoint import Checkpoint
     from ffnet.training import Fitting
 
@@ -199,6 +203,8 @@ def assemble(
     parameters = sum(p.numel() for p in parts.field.parameters())
     log.info("signal  %s", parts.dataset.extra_repr() or type(parts.dataset).__name__)
     log.info("field   %s, %s parameters", names, f"{parameters:,}")
+    if settings["trainer"].get("enable_model_summary"):  # Lightning's callback would log it to where nothing is shown
+        log.info("%s", ModelSummary(module))
     return module, trainer
 
 
@@ -217,20 +223,24 @@ def make_trainer(settings: Settings, make: Make, batch_size: int, directory: Pat
     from ffnet.fitting import automatic_precision
     from ffnet.training import SharedBatch, WholeFileCheckpointIO
 
-    options = {name: value for name, value in settings["trainer"].items() if name not in OF_THE_STEP}
+    make_it = make({"_target_": settings["trainer"]["_target_"], "_partial_": True})
+    check_settings(settings["trainer"], signature(make_it).parameters)
+    options = {name: value for name, value in settings["trainer"].items() if name not in ("_target_", *OF_THE_STEP)}
     if options.get("precision") == "auto":
         options["precision"] = automatic_precision(str(options["accelerator"]))
     callbacks = made(settings, "callbacks", make, Callback)
+    check_callbacks(settings["trainer"], callbacks)
     options |= {
         "callbacks": callbacks,
         "logger": made(settings, "logger", make, Logger) + loggers,
         "plugins": [WholeFileCheckpointIO()],
         "default_root_dir": str(directory),
+        "profiler": profiler(options.get("profiler"), directory),
+        "enable_model_summary": False,  # see assemble
     }
     # ffnet's callback saves checkpoints; Lightning's may be added.
     options["enable_checkpointing"] = any(isinstance(callback, SavingCallback) for callback in callbacks)
     options["enable_progress_bar"] = any(isinstance(callback, ProgressBar) for callback in callbacks)
-    make_it = make({"_target_": options.pop("_target_"), "_partial_": True})
     try:
         trainer: Trainer = make_it(**options)
         if isinstance(trainer.strategy, DDPStrategy):
@@ -249,15 +259,28 @@ def made(settings: Settings, group: str, make: Make, kind: type) -> list[Any]:
     """The objects of a group of settings by name, without those that are null.
 
     Raises:
-        ValueError: if one is no ``kind``.
+        ValueError: if one cannot be made, or is no ``kind``.
     """
     objects = []
     for name, spec in (settings[group] or {}).items():
         if spec is not None:
-            objects.append(make(spec))
+            objects.append(_made(f"{group}.{name}", spec, make))
             if not isinstance(objects[-1], kind):
                 raise ValueError(f"{group}.{name}: expected a {kind.__name__}, got {type(objects[-1]).__name__}")
     return objects
+
+
+def _made(place: str, spec: Any, make: Make) -> Any:
+    """The object of the settings at ``place``, which errors name."""
+    for key, value in spec.items() if isinstance(spec, dict) else ():
+        if value == "???":
+            raise ValueError(f"{place}.{key}: expected a value, got none; say {place}.{key}=...")
+    try:
+        return make(spec)
+    except Exception as error:  # of a class of the user's
+        said = explain(error)
+        argument = said.partition(":")[0]
+        raise ValueError(f"{place}.{said}" if argument in spec else f"{place}: {said}") from error
 
 
 def seed_globally(seed: int) -> None:

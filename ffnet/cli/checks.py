@@ -62,10 +62,13 @@ def check_monitors(trainer: "Trainer", dataset: "Dataset") -> None:
     from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
     from ffnet.fitting import directions
+    from ffnet.training import Target
     from ffnet.training.spans import callbacks_of
 
     scores = {f"val/{name}": higher for name, higher in directions(dataset).items()}
     for callback in callbacks_of(trainer):
+        if isinstance(callback, Target):
+            callback.watched(directions(dataset))
         if not isinstance(callback, EarlyStopping | ModelCheckpoint) or callback.monitor is None:
             continue
         name, monitor = type(callback).__name__, callback.monitor

@@ -11,6 +11,8 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from ffnet.cli.targets import unbuilt
+from ffnet.cli.trainer import INSTEAD, refusal
 from ffnet.printable import printable
 from ffnet.resources import resource
 
@@ -103,13 +105,16 @@ def _line(error: BaseException) -> str:
     place, made = _place(error), _made(error)
     while error.__cause__ is not None and isinstance(error, HydraException):
         error = error.__cause__
-    text = str(error)
+    text = unbuilt(str(error)) if isinstance(error, TypeError | ImportError) else str(error)
     if made and not isinstance(error, ValueError | TypeError | OSError | ImportError | HydraException):
         text = f"{made} raised {type(error).__name__}: {error}"
     if _out_of_memory(error):
         text = f"needs more memory than there is ({text.strip().splitlines()[0] if text.strip() else 'out of memory'})"
     match error:
         case ConfigKeyError() | ConfigAttributeError() if error.full_key:
+            group, _, name = str(error.full_key).rpartition(".")
+            if group == "trainer" and name in INSTEAD:
+                return refusal(name)
             return f"there is no setting {error.full_key}{_suggestion(error)}"
         case MissingMandatoryValue() if error.full_key:
             return f"{error.full_key}: expected a value, got none; say {error.full_key}=..."

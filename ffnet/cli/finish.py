@@ -27,7 +27,7 @@ def results(module: "Fitting", trainer: "Trainer", directory: Path | None, secon
     from ffnet.fitting import directions, evaluate
 
     device = trainer.strategy.root_device
-    field, dataset = module.to(device).field.eval(), module.dataset
+    field, dataset = module.to(device).result.eval(), module.dataset
     at_end = module.scored is not None and module.scored[0] == module.step
     scores = module.scored[1] if at_end and module.scored else evaluate(field, dataset)
     better = directions(dataset)
@@ -57,6 +57,7 @@ def results(module: "Fitting", trainer: "Trainer", directory: Path | None, secon
 
 def finish(module: "Fitting", trainer: "Trainer", directory: Path, seconds: float) -> None:
     """Writes the reconstruction and ``metrics.json``, and logs scores and paths."""
+    from ffnet.cli.ending import reason
     from ffnet.fitting import units, worse_than_mean
 
     found = results(module, trainer, directory, seconds)
@@ -67,6 +68,8 @@ def finish(module: "Fitting", trainer: "Trainer", directory: Path, seconds: floa
     log.info("%s", ", ".join(f"{name} {value:.4g} {unit.get(name, '')}".rstrip() for name, value in scores.items()))
     if worse_than_mean(scores, module.dataset):
         log.warning("this is worse than the mean of the signal everywhere; try a lower optimizer.lr or more steps")
+    if module.step < module.max_steps:
+        log.info("stopped at step %d of %d: %s", module.step, module.max_steps, reason(trainer))
     log.info("%d steps in %.1f s of training, %.1f s in all", module.step, module.seconds, seconds)
     if reconstruction is not None:
         log.info("wrote   %s", reconstruction)

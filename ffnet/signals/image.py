@@ -1,5 +1,6 @@
 """An image: values on a regular grid of pixels in the unit square."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from ffnet.signals.image_files import (
     to_image,
 )
 from ffnet.signals.image_memory import image_of, is_path, unit_pixels
+
+log = logging.getLogger(__name__)
 
 # Values per pixel of an image that is restored in a mode; a palette's colours are fitted as RGB.
 CHANNELS = {"1": 1, "L": 1, "I;16": 1, "LA": 2, "RGB": 3, "P": 3, "RGBA": 4, "CMYK": 4}
@@ -122,6 +125,8 @@ class ImageSignal:
             raise ValueError(f"offset: expected a number in [0, 1], got {offset}")
         opened = read_image(Path(image), max_pixels) if is_path(image) else image_of(image)
         if isinstance(opened, Image.Image):
+            if (frames := opened.info.get("frames", 1)) > 1:
+                log.info("image   %s has %d frames, of which the first is taken", Path(image).name, frames)
             note, pixels = opened.info["ffnet"], to_array(resized(cropped(opened, crop), size))
         else:
             note, pixels = {"mode": {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[opened.shape[-1]]}, unit_pixels(opened)

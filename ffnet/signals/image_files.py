@@ -29,6 +29,8 @@ _FITTED = {
     "I;16B": "I;16",
     "I;16N": "I;16",
 }
+# Formats whose files may have several frames of equal rank.
+_ANIMATED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
 
 
 @contextmanager
@@ -65,7 +67,7 @@ def read_image(path: Path, max_pixels: int | None = None) -> Image.Image:
     """The image at ``path``, rotated by its EXIF orientation, in a mode whose channels can be fitted.
 
     ``info["ffnet"]`` of the result contains the ``mode`` and ``palette`` with which ``to_image`` restores the mode of
-    the file.
+    the file, ``info["frames"]`` the number of frames, of which it is the first.
 
     Raises:
         FileNotFoundError, IsADirectoryError, PermissionError: as ``open`` does.
@@ -86,6 +88,7 @@ def read_image(path: Path, max_pixels: int | None = None) -> Image.Image:
                 raise Image.DecompressionBombError
             opened.load()
             image = ImageOps.exif_transpose(opened)
+            frames = count_frames(opened)
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path}: has more than {most} pixels; raise {setting} to open it") from error
     except UnidentifiedImageError as error:
@@ -94,7 +97,17 @@ def read_image(path: Path, max_pixels: int | None = None) -> Image.Image:
         raise
     except Exception as error:  # of Pillow's readers of many formats
         raise ValueError(f"{path}: damaged image ({error})") from error
-    return fittable(image, path)
+    fitted = fittable(image, path)
+    fitted.info["frames"] = frames
+    return fitted
+
+
+def count_frames(opened: Image.Image) -> int:
+    """The number of frames of an animation or pages of a TIFF; 1 for other images, or if later ones are damaged."""
+    try:
+        return int(getattr(opened, "n_frames", 1)) if opened.format in _ANIMATED else 1
+    except Exception:  # of Pillow's readers of many formats; the first frame is there
+        return 1
 
 
 def fittable(image: Image.Image, path: Path | str) -> Image.Image:

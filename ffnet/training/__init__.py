@@ -1,5 +1,6 @@
 """Training with Lightning: the module, callbacks and strategy around ``ffnet.fitting``."""
 
+from ffnet.training.averaging import Averaging
 from ffnet.training.checkpoint_io import WholeFileCheckpointIO
 from ffnet.training.checkpoints import Checkpoints, Interrupted
 from ffnet.training.evaluation import Evaluation
@@ -12,9 +13,11 @@ from ffnet.training.progress import Progress
 from ffnet.training.scalars import Scalars
 from ffnet.training.spans import KnowsSpans
 from ffnet.training.strategy import SharedBatch
+from ffnet.training.target import Target
 from ffnet.training.views import Views
 
 __all__ = [
+    "Averaging",
     "Checkpoints",
     "Evaluation",
     "Fitting",
@@ -28,6 +31,7 @@ __all__ = [
     "Progress",
     "Scalars",
     "SharedBatch",
+    "Target",
     "Views",
     "WholeFileCheckpointIO",
 ]

@@ -29,7 +29,7 @@ class Evaluation(Periodic):
         self.points = points
 
     def act(self, trainer: Trainer, module: Fitting) -> None:
-        scores = evaluate(module.field, module.dataset, self.points, module.processes)
+        scores = evaluate(module.result, module.dataset, self.points, module.processes)
         module.scored = (module.step, scores)
         named = {f"val/{name}": value for name, value in scores.items()}
         trainer.callback_metrics.update({name: torch.tensor(value) for name, value in named.items()})

@@ -94,9 +94,20 @@ class Fitting(LightningModule):
         self.stepper: Stepper | None = None
         self.begun = False  # whether steps have been taken since this module was made
         self.scored: tuple[int, dict[str, float]] | None = None  # step and scores of the last evaluation
+        self.average: nn.Module | None = None  # the field with averaged weights
+        self.after_step: Callable[[Fitting, int], None] | None = None  # called with the number of completed steps
         self._restored: Checkpoint | None = None
 
     # For callbacks
+
+    @property
+    def result(self) -> nn.Module:
+        """The field that is scored and that the run results in: ``field``, or the one with averaged weights."""
+        if self.average is None:
+            return self.field
+        for ours, theirs in zip(self.average.buffers(), self.field.buffers(), strict=True):
+            ours.copy_(theirs)  # such as the progress of annealing
+        return self.average
 
     @property
     def step(self) -> int:
@@ -147,6 +158,8 @@ class Fitting(LightningModule):
         anneal(self.field, self._first_step() / self.max_steps)
         with self.trainer.precision_plugin.forward_context():
             self.stepper = self.make_stepper()
+        if self.trainer.min_steps:  # so that a run that is to stop does so at this step, however long spans are
+            self.stop_at(self.trainer.min_steps)
         if heard := listeners(callbacks_of(self.trainer)):
             self.one_step_spans = True
             names = ", ".join(type(callback).__name__ for callback in heard)
@@ -176,6 +189,8 @@ class Fitting(LightningModule):
         loss_sum = torch.zeros((), device=self.device)
         for _ in range(steps):
             outcome = self.stepper.step(self.step, optimizer, schedule)  # type: ignore[arg-type]
+            if self.after_step is not None:
+                self.after_step(self, self.step)
             loss_sum = loss_sum + outcome.loss
         losses = torch.stack([loss_sum, outcome.loss]).double()
         losses.sum().item()  # synchronizes with the device, so that the span is complete
@@ -221,11 +236,22 @@ class Fitting(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if not all(parameter.isfinite().all() for parameter in self.field.parameters()):
             raise NonFiniteLoss(f"a weight is not finite at step {self.step}")
+        if self.average is not None:
+            assert self.result is self.average
+            checkpoint["state_dict"] = renamed(checkpoint["state_dict"], {"field": "trained", "average": "field"})
         generator, sampler = self.generator.get_state().cpu(), self.dataset.sampler.state_dict()
         replace(self.description, seconds=self.seconds, generator=generator, sampler=sampler).write_to(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._restored = Checkpoint.of(checkpoint)
+        state = checkpoint["state_dict"]
+        if any(name.startswith("trained.") for name in state):
+            state = renamed(state, {"trained": "field", "field": "average"})
+        if self.average is None:  # the run was averaged, and is no longer
+            state = {name: value for name, value in state.items() if not name.startswith("average.")}
+        elif not any(name.startswith("average.") for name in state):  # the average begins here
+            state = state | {f"average.{name}": value for name, value in self._restored.tensors("field").items()}
+        checkpoint["state_dict"] = state
 
     def _restore(self, saved: Checkpoint) -> None:
         self.seconds = saved.seconds
@@ -238,3 +264,9 @@ class Fitting(LightningModule):
     def _first_step(self) -> int:
         """The step at which this fit starts or goes on."""
         return 0 if self._restored is None else self._restored.step or 0
+
+
+def renamed(state: Mapping[str, Tensor], parts: Mapping[str, str]) -> dict[str, Tensor]:
+    """``state`` with other first parts of its names."""
+    split = {name: name.partition(".") for name in state}
+    return {f"{parts.get(first, first)}{dot}{rest}": state[name] for name, (first, dot, rest) in split.items()}

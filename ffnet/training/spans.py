@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import Timer
 
 
 class KnowsSpans(Callback):
@@ -19,11 +20,12 @@ def callbacks_of(trainer: Trainer) -> list[Callback]:
 
 
 def listeners(callbacks: Iterable[Callback]) -> list[Callback]:
-    """The callbacks that listen to batches and are not ``KnowsSpans``: they are called after every optimizer step."""
+    """The callbacks that listen to batches and are not ``KnowsSpans``: they are called after every optimizer step. A
+    timer, such as that of ``trainer.max_time``, only looks at the clock."""
     hooks = ("on_train_batch_start", "on_train_batch_end")
     return [
         callback
         for callback in callbacks
-        if not isinstance(callback, KnowsSpans)
+        if not isinstance(callback, KnowsSpans | Timer)
         and any(getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks)
     ]

@@ -36,12 +36,12 @@ class Views(Periodic):
         boards = [logger for logger in loggers if isinstance(logger, TensorBoardLogger)]
         if not boards:
             return
-        for name, view in module.dataset.views(module.field, self.max_side).items():
+        for name, view in module.dataset.views(module.result, self.max_side).items():
             for board in boards:
                 board.experiment.add_image(f"view/{name}", view, module.step, dataformats="HWC")
         source = module.dataset.source
         if self.spectrum_side is not None and isinstance(source, Source) and module.dataset.operator.pointwise:
-            errors = spectral_error(module.field, source, self.spectrum_side) if source.grid is not None else {}
+            errors = spectral_error(module.result, source, self.spectrum_side) if source.grid is not None else {}
             scalars = {f"val/spectral_error/{octave}": error for octave, error in errors.items()}
             for board in boards:
                 board.log_metrics(scalars, module.step)
