@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -146,6 +147,8 @@ def fit(
                 _check_new(config, place)
                 stack.enter_context(limits_of(config))
                 plain: Any = OmegaConf.to_container(config, resolve=True)
+                if place is None and plain["trainer"].get("profiler") is not None:
+                    raise ValueError("trainer.profiler: writes to the run directory; give one, directory=...")
                 own = plain_overrides(lines)
                 parts = make_parts(plain, instantiated, held)
                 module, trainer = assemble(plain, instantiated, parts, place or Path(), own, [history])
@@ -241,7 +244,8 @@ def _text(value: Any) -> str:
 
 @contextmanager
 def _nothing_left_behind() -> Iterator[None]:
-    """Restores the random generators, the default dtype and the number of threads."""
+    """Restores the random generators, the default dtype, the number of threads, and what ``trainer.deterministic`` and
+    ``trainer.benchmark`` set."""
     import random
 
     import numpy as np
@@ -249,6 +253,8 @@ def _nothing_left_behind() -> Iterator[None]:
 
     state, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 (the global generator's)
     dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    strict, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark, workspace = torch.backends.cudnn.benchmark, os.environ.get("CUBLAS_WORKSPACE_CONFIG")
     devices = range(torch.cuda.device_count())
     torch.set_default_dtype(torch.float32)
     try:
@@ -259,3 +265,7 @@ def _nothing_left_behind() -> Iterator[None]:
         np.random.set_state(numbers)  # noqa: NPY002
         torch.set_default_dtype(dtype)
         torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict, warn_only=warns)
+        torch.backends.cudnn.benchmark = benchmark
+        if workspace is None:  # which Lightning sets
+            os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ffnet.cli.checks import OF_THE_STEP, check_monitors, clipping, numbers_checked
 from ffnet.cli.errors import explain
-from ffnet.cli.trainer import check_callbacks, check_settings, profiler
+from ffnet.cli.trainer import check_callbacks, check_device, check_settings, profiler
 
 if TYPE_CHECKING:
     from lightning.pytorch import Trainer
@@ -225,6 +225,7 @@ def make_trainer(settings: Settings, make: Make, batch_size: int, directory: Pat
 
     make_it = make({"_target_": settings["trainer"]["_target_"], "_partial_": True})
     check_settings(settings["trainer"], signature(make_it).parameters)
+    check_device(settings["trainer"])
     options = {name: value for name, value in settings["trainer"].items() if name not in ("_target_", *OF_THE_STEP)}
     if options.get("precision") == "auto":
         options["precision"] = automatic_precision(str(options["accelerator"]))
@@ -272,7 +273,9 @@ def made(settings: Settings, group: str, make: Make, kind: type) -> list[Any]:
 
 def _made(place: str, spec: Any, make: Make) -> Any:
     """The object of the settings at ``place``, which errors name."""
-    for key, value in spec.items() if isinstance(spec, dict) else ():
+    if not isinstance(spec, dict) or "_target_" not in spec:
+        raise ValueError(f"{place}: expected settings with a _target_, or null, got {spec!r}")
+    for key, value in spec.items():
         if value == "???":
             raise ValueError(f"{place}.{key}: expected a value, got none; say {place}.{key}=...")
     try:

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from ffnet.cli.targets import unbuilt
-from ffnet.cli.trainer import INSTEAD, refusal
+from ffnet.cli.trainer import ADDED, INSTEAD, refusal
 from ffnet.printable import printable
 from ffnet.resources import resource
 
@@ -34,6 +34,8 @@ ELSEWHERE = {
     **dict.fromkeys(("device", "cuda", "gpu"), "trainer.accelerator"),
     **dict.fromkeys(("bs", "batch"), "dataset.batch_size"),
     **dict.fromkeys(("image", "file", "filename", "input", "data", "path"), "dataset.path"),
+    "seed_everything": "seed",
+    **dict.fromkeys(("ckpt_path", "ckpt", "checkpoint"), "resume"),
     **dict.fromkeys(("out", "output_dir", "directory", "out_dir"), "hydra.run.dir"),
 }
 # Characters of a message, above which it is cut.
@@ -106,7 +108,8 @@ def _line(error: BaseException) -> str:
     while error.__cause__ is not None and isinstance(error, HydraException):
         error = error.__cause__
     text = unbuilt(str(error)) if isinstance(error, TypeError | ImportError) else str(error)
-    if made and not isinstance(error, ValueError | TypeError | OSError | ImportError | HydraException):
+    known = isinstance(error, ValueError | TypeError | OSError | ImportError | HydraException)
+    if made and not known and type(error).__name__ != "MisconfigurationException":  # Lightning's word for ValueError
         text = f"{made} raised {type(error).__name__}: {error}"
     if _out_of_memory(error):
         text = f"needs more memory than there is ({text.strip().splitlines()[0] if text.strip() else 'out of memory'})"
@@ -115,6 +118,8 @@ def _line(error: BaseException) -> str:
             group, _, name = str(error.full_key).rpartition(".")
             if group == "trainer" and name in INSTEAD:
                 return refusal(name)
+            if group == "trainer" and name in ADDED:
+                return f"there is no setting {error.full_key}; to add it, say +{error.full_key}=..."
             return f"there is no setting {error.full_key}{_suggestion(error)}"
         case MissingMandatoryValue() if error.full_key:
             return f"{error.full_key}: expected a value, got none; say {error.full_key}=..."
@@ -177,7 +182,12 @@ def _suggestion(error: ConfigKeyError | ConfigAttributeError) -> str:
         if not found:
             close = difflib.get_close_matches(name, set(names.values()), n=1, cutoff=cutoff)
             found = sorted(path for path, leaf in names.items() if leaf in close)
-    return f"; did you mean {' or '.join(found[:3])}?" if found else ""
+    if found:
+        return f"; did you mean {' or '.join(found[:3])}?"
+    if group == "callbacks":
+        return f"; to add a callback, say +{error.full_key}._target_=module.Class"
+    adds = OmegaConf.is_dict(node) and "_target_" in node
+    return f"; to add an argument of its class, say +{error.full_key}=..." if adds else ""
 
 
 def _paths(node: Any, prefix: str = "") -> Iterator[str]:

@@ -82,6 +82,10 @@ def fit_here(config: DictConfig, overrides: list[str], directory: Path) -> None:
         else:
             checkpoint, step, own, make = None, None, plain_overrides(overrides), instantiated
             settings = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+        chosen = HydraConfig.get().runtime.choices
+        if chosen.get("recipe") and chosen.get("experiment"):  # of which conf/fit.yaml names the experiment last
+            pair = chosen["experiment"], chosen["recipe"]
+            log.info("conf    experiment=%s wins over recipe=%s for the settings that both set", *pair)
         parts = make_parts(settings, make)
     with quiet_libraries():
         with reading_input():

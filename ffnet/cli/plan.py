@@ -102,7 +102,7 @@ def holds_results(folder: Path) -> bool:
 
 def clear_results(folder: Path) -> None:
     """Removes what an earlier run has written to ``folder``, so that nothing of it is taken for the new run's."""
-    for name in (*RESULTS, "failed.json", "reconstruction.*", "views.png", "ntk.png", "*profile*", EVENTS):
+    for name in (*RESULTS, "failed.json", "reconstruction.*", "views.png", "ntk.png", "fit-profile*", EVENTS):
         for path in folder.glob(name):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 

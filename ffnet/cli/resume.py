@@ -26,6 +26,7 @@ from ffnet.cli.flags import Request
 from ffnet.cli.overrides import parsed, quoted, unparsed
 from ffnet.cli.replay import replayed
 from ffnet.cli.sweep import recorded
+from ffnet.cli.trainer import PRECISIONS
 
 # Settings below these keys, and these settings, do not affect what has been fitted so far.
 CHANGEABLE_BELOW = ("trainer", "engine", "callbacks", "logger", "limits")
@@ -33,7 +34,6 @@ CHANGEABLE = ("resume", "overwrite", "trust", "run_dir", "logger")
 # The settings of the trainer that affect the result.
 FROM_CHECKPOINT = ("max_steps", "precision")
 CLIPPING = ("gradient_clip_val", "gradient_clip_algorithm")  # which earlier versions do not store
-PRECISIONS = ("auto", "64-true", "32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed", "64", "32", "16", "bf16")
 
 
 def changeable(override: Override) -> bool:

@@ -29,6 +29,7 @@ INSTEAD = {
     "log_every_n_steps": "say callbacks.scalars.every_n_steps=...",
     "enable_progress_bar": "say callbacks.progress=null for none",
     "enable_checkpointing": "say callbacks.checkpoints=null for none, or callbacks.checkpoints.every_n_steps=...",
+    "accumulate_grad_batches": "a step takes the gradient of its whole batch; raise dataset.batch_size=...",
     "logger": "say logger=tensorboard, csv, wandb, mlflow or none",
     "callbacks": "say +callbacks.NAME._target_=...",
     "default_root_dir": "say hydra.run.dir=...",
@@ -45,10 +46,22 @@ MEANT: dict[str, tuple[Any, ...]] = {
     "max_epochs": (-1, None),
     "val_check_interval": (1,),
     "check_val_every_n_epoch": (None,),
+    "accumulate_grad_batches": (1,),
 }
 PROFILERS = {"simple": "SimpleProfiler", "advanced": "AdvancedProfiler", "pytorch": "PyTorchProfiler"}
 
 
+# Settings that are followed and have no value in conf/trainer.
+ADDED = ("strategy", "num_nodes", "sync_batchnorm")
+ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps")
+PRECISIONS = ("auto", "64-true", "32-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed", "64", "32", "16", "bf16")
+# Settings that are true or false, and what else they may be.
+FLAGS: dict[str, tuple[Any, ...]] = {
+    "enable_model_summary": (),
+    "detect_anomaly": (),
+    "benchmark": (None,),
+    "deterministic": (None, "warn"),
+}
 # Lightning's callbacks that would do nothing or harm, and what to say instead.
 CALLBACKS = {
     **dict.fromkeys(("WeightAveraging", "StochasticWeightAveraging"), "say callbacks=ema"),
@@ -77,9 +90,11 @@ def check_settings(trainer: dict[str, Any], known: Iterable[str]) -> None:
             raise ValueError(refusal(name))
         if name not in (*known, "_target_"):
             raise ValueError(f"trainer.{name}: is no setting of Lightning's trainer; see docs/lightning.md")
-    for name in ("enable_model_summary", "detect_anomaly"):
-        if not isinstance(trainer.get(name, False), bool):
-            raise ValueError(f"trainer.{name}: expected true or false, got {trainer[name]!r}")
+    for name, others in FLAGS.items():
+        value = trainer.get(name, False)
+        if not isinstance(value, bool) and value not in others:
+            words = ", ".join(("true, false", *("null" if other is None else str(other) for other in others)))
+            raise ValueError(f"trainer.{name}: expected {words}, got {value!r}")
     limit = trainer.get("max_time")
     if limit is not None and not re.fullmatch(r"\d+:\d\d:\d\d:\d\d", str(limit)):
         raise ValueError(f"trainer.max_time: expected DD:HH:MM:SS, such as 00:00:10:00, or null, got {limit!r}")
@@ -106,6 +121,28 @@ def check_callbacks(trainer: dict[str, Any], callbacks: "list[Callback]") -> Non
             raise ValueError("ModelSummary: is shown with trainer.enable_model_summary=true")
     if FOR_LISTENERS in trainer and not listeners(callbacks):
         raise ValueError(refusal(FOR_LISTENERS))
+
+
+def check_device(trainer: dict[str, Any]) -> None:
+    """Checks where the trainer is to run, and in which precision.
+
+    Raises:
+        ValueError: if there is no such device, or the precision is none of Lightning's.
+    """
+    from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
+
+    name, devices, precision = (trainer.get(key) for key in ("accelerator", "devices", "precision"))
+    if name not in ACCELERATORS:
+        raise ValueError(f"trainer.accelerator: expected {', '.join(ACCELERATORS)}, got {name!r}")
+    here = {"cuda": CUDAAccelerator.is_available(), "mps": MPSAccelerator.is_available()}
+    if not here.get(name, name != "gpu" or any(here.values())):
+        raise ValueError(f"trainer.accelerator: expected cpu or auto, since torch finds no such device, got {name!r}")
+    if name == "cpu" or not any(here.values()):
+        number = int(devices) if isinstance(devices, str) and devices.isdecimal() else devices
+        if number != "auto" and not (type(number) is int and number >= 1):
+            raise ValueError(f"trainer.devices: expected a number of processes of at least 1, got {devices!r}")
+    if str(precision) not in PRECISIONS:
+        raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
 
 
 def profiler(name: Any, directory: Path) -> "Profiler | None":
