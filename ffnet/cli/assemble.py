@@ -238,6 +238,7 @@ def make_trainer(settings: Settings, make: Make, batch_size: int, directory: Pat
         "default_root_dir": str(directory),
         "profiler": profiler(options.get("profiler"), directory),
         "enable_model_summary": False,  # see assemble
+        "min_epochs": 0,  # with min_steps, Lightning would wait for the end of the first epoch
     }
     # ffnet's callback saves checkpoints; Lightning's may be added.
     options["enable_checkpointing"] = any(isinstance(callback, SavingCallback) for callback in callbacks)

@@ -143,7 +143,8 @@ class Fitting(LightningModule):
         optimizer = self.make_optimizer(self.field.named_parameters())
         if self.make_schedule is None:
             return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": self.make_schedule(optimizer)}
+        schedule = {"scheduler": self.make_schedule(optimizer), "interval": "step"}  # so LearningRateMonitor logs it
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def train_dataloader(self) -> Iterable[int]:
         """Lightning needs an iterable; batches are drawn on the device instead."""
