@@ -37,8 +37,9 @@ from omegaconf import OmegaConf
 from PIL import Image
 from torch import nn
 
-from ffnet.cli.assemble import assemble, instantiated, make_parts
+from ffnet.cli.assemble import assemble
 from ffnet.cli.compose import compose_config
+from ffnet.cli.parts import instantiated, make_parts
 from ffnet.fitting import automatic_precision
 from ffnet.memory import keep_freed_memory
 from ffnet.resources import resource

@@ -127,9 +127,10 @@ def fit(
     from omegaconf import OmegaConf
 
     from ffnet.cli.app import BadInput, reading_input
-    from ffnet.cli.assemble import assemble, instantiated, make_parts, quiet_libraries
+    from ffnet.cli.assemble import assemble, quiet_libraries
     from ffnet.cli.compose import compose_config
     from ffnet.cli.finish import results, write_results
+    from ffnet.cli.parts import instantiated, make_parts
     from ffnet.cli.plan import clear_results, limits_of
     from ffnet.runs import settings as plain_overrides
 

@@ -69,9 +69,10 @@ def fit_here(config: DictConfig, overrides: list[str], directory: Path) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from ffnet.cli.assemble import assemble, instantiated, make_parts, quiet_libraries
+    from ffnet.cli.assemble import assemble, quiet_libraries
     from ffnet.cli.finish import finish
     from ffnet.cli.launch import rank, run_apart, started_by_others
+    from ffnet.cli.parts import instantiated, make_parts
     from ffnet.cli.resume import resumed
     from ffnet.runs import settings as plain_overrides
 

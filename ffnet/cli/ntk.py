@@ -65,7 +65,7 @@ def ntk(config: DictConfig) -> None:
 
 def built(config: DictConfig) -> "tuple[Dataset, Field]":
     """The dataset and the network of ``fit``, the network in float64."""
-    from ffnet.cli.assemble import instantiated, make_dataset, make_field
+    from ffnet.cli.parts import instantiated, make_dataset, make_field
     from ffnet.models import Field
 
     settings: Any = OmegaConf.to_container(config, resolve=True)
