@@ -16,6 +16,7 @@ COMMANDS = {
     "report": "write a sweep as one HTML page: table, learning curves, images",
     "export": "write a fitted field as ONNX, torch.export program or safetensors",
     "ntk": "analyse the kernel of the network that fit would train: spectrum, decay times, predicted curve",
+    "completion": "print the completion script of bash, zsh or fish",
 }
 
 HELP = f"""\
@@ -23,7 +24,7 @@ ffnet fits neural fields to signals.
 
 usage: ffnet COMMAND [OVERRIDES]
 
-{chr(10).join(f"  {name:<10}{what}" for name, what in COMMANDS.items())}
+{chr(10).join(f"  {name:<12}{what}" for name, what in COMMANDS.items())}
 
   ffnet fit                                        fit the bundled image
   ffnet fit dataset.path=photo.jpg encoder=positional trainer.max_steps=2000

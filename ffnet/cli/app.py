@@ -121,8 +121,6 @@ def _answered(hydra: Any, command: str, flags: Flags, request: Request) -> bool:
                 hydra.show_cfg(command, overrides, request.cfg, request.package, request.resolve)
             except SystemExit as stop:  # --package with an unknown key
                 raise BadInput(said.getvalue().strip()) from stop
-    elif request.shell_completion:
-        hydra.shell_completion(command, overrides)
     elif request.info:
         hydra.show_info(request.info, command, overrides)
     else:

@@ -18,8 +18,7 @@ class Request(argparse.Namespace):
         overrides: ``key=value`` and the like, as given.
         multirun: whether to sweep.
         config_dir: directories with the user's configs.
-        help, hydra_help, shell_completion: whether to print these instead of running; Hydra reads ``overrides`` and
-            ``resolve``.
+        help, hydra_help: whether to print these instead of running; Hydra reads ``overrides`` and ``resolve``.
         cfg, package, resolve: which settings to print instead of running, below which key, and whether to resolve
             interpolations.
         info: which information about Hydra to print instead of running.
@@ -30,7 +29,6 @@ class Request(argparse.Namespace):
     config_dir: list[str]
     help: bool
     hydra_help: bool
-    shell_completion: bool
     cfg: str | None
     package: str | None
     resolve: bool
@@ -58,7 +56,6 @@ class Flags(argparse.ArgumentParser):
         add("--package", "-p", help="prints the settings of this key only; with --cfg")
         add("--info", "-i", nargs="?", const="all", choices=INFORMATION, help=f"one of {', '.join(INFORMATION)}")
         add("--hydra-help", action="store_true", help="shows Hydra's own settings and flags")
-        add("--shell-completion", "-sc", action="store_true", help="install=SHELL or uninstall=SHELL, such as bash")
 
     def error(self, message: str) -> NoReturn:
         raise BadInput(f"{message}; see {self.prog} --help")
@@ -70,8 +67,8 @@ class Flags(argparse.ArgumentParser):
             BadInput: for unknown flags, or flags that exclude each other.
         """
         request = self.parse_intermixed_args(argv, Request())
-        if request.multirun + request.shell_completion + (request.cfg is not None) + (request.info is not None) > 1:
-            self.error("expected one of --multirun, --cfg, --info and --shell-completion")
+        if request.multirun + (request.cfg is not None) + (request.info is not None) > 1:
+            self.error("expected one of --multirun, --cfg, --info")
         if request.resolve and not (request.cfg or request.help):
             self.error("--resolve: expected --cfg or --help as well")
         return request

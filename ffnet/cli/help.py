@@ -81,10 +81,10 @@ def _settings(prefix: str, values: dict[str, Any], notes: dict[str, str], width:
         if _nested(value):
             yield from _settings(f"{path}.", value, notes, width)
         else:
-            yield from _wrapped(f"  {path}={_shown(value)}", notes.get(path, ""), width)
+            yield from _wrapped(f"  {path}={shown(value)}", notes.get(path, ""), width)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A value as one would type it."""
     if isinstance(value, str):
         return value or "''"
