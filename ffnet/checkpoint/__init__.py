@@ -9,6 +9,7 @@ from ffnet.checkpoint.build import (
     load,
     named,
     record_of,
+    refuse_nonfinite,
     refuse_unknown,
     targets,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "named",
     "read_contents",
     "record_of",
+    "refuse_nonfinite",
     "refuse_unknown",
     "targets",
 ]

@@ -122,9 +122,14 @@ def field_of(saved: Checkpoint, source: str, trust: Trust = ()) -> nn.Module:
         raise Excess(f"{source}: {error}") from error
     except (RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise ValueError(f"{source}: its weights and its settings do not fit together ({error})") from error
-    if not all(weight.isfinite().all() for weight in field.state_dict().values()):
-        raise ValueError(f"{source}: has weights that are not finite numbers")
+    refuse_nonfinite(field.state_dict(), source)
     return field.eval()
+
+
+def refuse_nonfinite(weights: Mapping[str, torch.Tensor], source: str) -> None:
+    """Raises ValueError if ``weights``, read from ``source``, are not all finite numbers."""
+    if not all(weight.isfinite().all() for weight in weights.values()):
+        raise ValueError(f"{source}: has weights that are not finite numbers")
 
 
 def elements(tensors: Mapping[str, torch.Tensor]) -> int:

@@ -95,7 +95,7 @@ def check_kind(dataset: str, path: str) -> None:
     kind, datasets = KINDS.get(Path(path).suffix.lower(), ("", (dataset,)))
     if dataset in datasets:
         return
-    advice = f"say dataset={datasets[0]}" if datasets else "docs/own_task.md shows how to write a dataset for it"
+    advice = f"say dataset={datasets[0]}" if datasets else "docs/own/dataset.md shows how to write a dataset for it"
     raise ValueError(f"{path}: is {kind}, which dataset={dataset} does not fit; {advice}")
 
 

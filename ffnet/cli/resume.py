@@ -3,7 +3,7 @@
 ``ffnet fit resume=RUN`` continues a run in its run directory after the step of ``checkpoints/last.ckpt``. The settings
 that define the fit are those of the checkpoint, as plain data and known classes; where to write, devices and loggers
 are those of the command. Settings of the execution may change: ``trainer.*`` (more steps, another device),
-``engine.*``, ``callbacks.*``, ``logger.*``, ``trust`` and Hydra's. Other overrides are refused, as are classes in the
+``engine.*``, ``callbacks.*``, ``logger``, ``trust`` and Hydra's. Other overrides are refused, as are classes in the
 checkpoint that are neither ffnet's nor in ``trust``.
 
 ``ffnet fit resume=SWEEP`` resumes a sweep. Its overrides are read from its record, so that runs keep their numbers. A
@@ -30,7 +30,7 @@ from ffnet.cli.trainer import PRECISIONS
 
 # Settings below these keys, and these settings, do not affect what has been fitted so far.
 CHANGEABLE_BELOW = ("trainer", "engine", "callbacks", "logger", "limits")
-CHANGEABLE = ("resume", "overwrite", "trust", "run_dir", "logger")
+CHANGEABLE = ("logger", "resume", "overwrite", "trust", "run_dir")
 # The settings of the trainer that affect the result.
 FROM_CHECKPOINT = ("max_steps", "precision")
 CLIPPING = ("gradient_clip_val", "gradient_clip_algorithm")  # which earlier versions do not store
@@ -143,7 +143,7 @@ def resumed(config: DictConfig, overrides: list[str]) -> "Resumed":
     from hydra.utils import get_object
 
     from ffnet import runs
-    from ffnet.checkpoint import FORMAT, Checkpoint, build, find, refuse_unknown, targets
+    from ffnet.checkpoint import FORMAT, Checkpoint, build, find, refuse_nonfinite, refuse_unknown, targets
     from ffnet.cli.trust import known_parts, trusted_classes
 
     directory = Path(config.resume)
@@ -161,6 +161,7 @@ def resumed(config: DictConfig, overrides: list[str]) -> "Resumed":
         if part not in stored:
             raise ValueError(f"{path}: damaged checkpoint, lacks {part}")
         refuse_unknown(stored[part], known, str(path))
+    refuse_nonfinite(saved.tensors("field"), str(path))
     asked: Any = OmegaConf.to_container(config, resolve=True)
     settings = asked | {name: stored[name] for name in (*parts, "seed") if name in stored}
     settings["trainer"] = asked["trainer"] | _of_the_fit(stored.get("trainer"), str(path))

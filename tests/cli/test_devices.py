@@ -1,6 +1,6 @@
 """Two processes on the CPU give what one gives: weights, figures, folders.
 
-A fit that two processes begin is in tests/docs/test_own_task.py: starting a process takes several seconds.
+A fit that two processes begin is in tests/docs/test_own_dataset.py: starting a process takes several seconds.
 """
 
 import json

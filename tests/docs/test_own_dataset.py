@@ -1,4 +1,4 @@
-"""docs/own_task.md: its code, its settings and its commands, as they stand there."""
+"""docs/own/dataset.md: its code, its settings and its commands, as they stand there."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from tests.docs.gallery import DOCS
 
 pytestmark = pytest.mark.untraced
 
-PAGE = (DOCS / "own_task.md").read_text()
+PAGE = (DOCS / "own" / "dataset.md").read_text()
 # What makes the page's fits short.
 SHORT = (
     "trainer.max_steps=20",
