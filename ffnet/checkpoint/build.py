@@ -23,6 +23,9 @@ def full_name(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
+# Layers of torch that compute on one point and allocate nothing but their weights, which are limited.
+LAYERS = ("Identity", "LayerNorm", "Linear")
+
 # Classes of the user's own, or such by the name under which settings refer to them.
 Trust = Iterable[type] | Mapping[str, type]
 
@@ -34,14 +37,14 @@ def named(trust: Trust) -> dict[str, type]:
 
 def known_modules(trust: Trust = ()) -> dict[str, Callable[..., Any]]:
     """The classes that a field may consist of, by ``_target_``: those of ffnet, the encoders of other projects, torch's
-    activations, and the classes in ``trust``."""
+    activations and simplest layers, and the classes in ``trust``."""
     ours = {
         f"{home.__name__}.{public}": getattr(home, public)
         for home in (ffnet.encoders, ffnet.models)
         for public in home.__all__
         if isinstance(getattr(home, public), type) and not isabstract(getattr(home, public))
     }
-    activations = {f"torch.nn.{public}": getattr(nn, public) for public in nn.modules.activation.__all__}
+    activations = {f"torch.nn.{public}": getattr(nn, public) for public in (*nn.modules.activation.__all__, *LAYERS)}
     others = {f"{conventions.__name__}.{public}": getattr(conventions, public) for public in conventions.__all__}
     return ours | others | activations | named(trust)
 

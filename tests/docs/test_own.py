@@ -6,6 +6,9 @@ import re
 import pytest
 import torch
 
+from ffnet.allocation import built
+from ffnet.budget import Excess
+from ffnet.checkpoint import build, known_modules
 from tests.conftest import SMALL
 from tests.docs.own import OWN, read, write
 
@@ -73,3 +76,22 @@ def test_the_files_and_commands_of_a_page_work_as_they_stand_there(command, impo
     assert any(not torch.equal(value, kept[name]) for name, value in weights(importable / "run").items())
     settings = (importable / "run" / ".hydra" / "config.yaml").read_text()
     assert f"_target_: {module}." in settings
+
+
+@pytest.mark.usefixtures("without_shape_checks")
+def test_no_trust_is_needed_for_what_is_torchs_or_lightnings_and_harmless(command, importable):
+    (importable / "conf" / "model").mkdir(parents=True)
+    (importable / "conf" / "model" / "linear.yaml").write_text("_target_: torch.nn.Linear\n")
+    theirs = ["optimizer._target_=torch.optim.Adagrad", "~optimizer.betas", "~optimizer.fused"]
+    theirs += ["+callbacks.stop._target_=lightning.pytorch.callbacks.EarlyStopping", "+callbacks.stop.monitor=val/psnr"]
+    theirs += ["+callbacks.stop.mode=max", "--config-dir", "conf", "model=linear"]
+    assert command("fit", *SHORT, *theirs, "hydra.run.dir=run")[0] == 0
+    assert command("render", "run")[0] == 0
+    assert command("fit", "resume=run", "trainer.max_steps=25")[0] == 0
+    assert metrics(importable / "run")["parameters"] == 9
+    # However large a file says that it is, no more is allocated than its weights take.
+    huge = {"_target_": "torch.nn.Linear", "in_features": 2**20, "out_features": 2**20}
+    with pytest.raises(Excess, match="expected a field of at most"):
+        built(huge, lambda spec: build(spec, known_modules()), 9)
+    with pytest.raises(ValueError, match=r"torch\.nn\.Sequential: is no class that ffnet knows"):
+        build({"_target_": "torch.nn.Sequential"}, known_modules())
