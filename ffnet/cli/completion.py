@@ -84,11 +84,13 @@ SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 def main(argv: Sequence[str]) -> int:
     match argv:
         case [shell] if shell in SCRIPTS:
-            from ffnet.cli.paths import PATHS
-
             # -P: a file in the user's directory that has the name of a module is not imported.
             script = SCRIPTS[shell].replace("FFNET", f"{shlex.quote(sys.executable)} -P -m ffnet")
-            print(script.replace("PATHS", "|".join(map(re.escape, PATHS))), end="")
+            if "PATHS" in script:  # importing them takes a while, and this runs whenever a shell starts
+                from ffnet.cli.paths import PATHS
+
+                script = script.replace("PATHS", "|".join(map(re.escape, PATHS)))
+            print(script, end="")
         case ["line", line]:
             print_answers(split(line)[1:])
         case ["words", *words]:
