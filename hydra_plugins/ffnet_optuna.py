@@ -17,9 +17,14 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
+    from optuna import Study
     from optuna.distributions import BaseDistribution
+    from optuna.storages import JournalStorage
 
 log = logging.getLogger(__name__)
+
+# The study and its best run, in the sweep's directory.
+STUDY, JOURNAL, BEST = "ffnet", "optuna.journal", "best.json"
 
 
 class OptunaSweeper(Sweeper):
@@ -63,10 +68,13 @@ class OptunaSweeper(Sweeper):
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")
+        (folder / BEST).unlink(missing_ok=True)
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         sampler = optuna.samplers.TPESampler(seed=self.seed, n_startup_trials=max(2, self.trials // 3))
-        study = optuna.create_study(direction="minimize", sampler=sampler)
+        study = optuna.create_study(
+            study_name=STUDY, direction="minimize", sampler=sampler, storage=_storage(folder / JOURNAL)
+        )
         for first in range(0, self.trials, self.at_once):
             batch = [study.ask(searched) for _ in range(min(self.at_once, self.trials - first))]
             lines = [[*fixed, *(f"{key}={value}" for key, value in trial.params.items())] for trial in batch]
@@ -75,9 +83,24 @@ class OptunaSweeper(Sweeper):
             for trial in batch:
                 loss = self._loss(folder / str(trial.number))
                 study.tell(trial, loss, state=None if loss is not None else optuna.trial.TrialState.FAIL)
-        if any(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials):
+            self._keep_best(study, folder)
+        if (folder / BEST).exists():
             best, found = study.best_trial, " ".join(f"{key}={value}" for key, value in study.best_params.items())
-            print(f"\nbest    run {best.number}, {self.sign * study.best_value:.4g}: {found}")
+            print(f"\nbest    run {best.number}, {self.metric} {self.sign * study.best_value:.4g}: {found}")
+            print(f"wrote   {folder / BEST}")
+
+    def _keep_best(self, study: "Study", folder: Path) -> None:
+        """Writes the best run so far with its score and settings, if there is one."""
+        from optuna.trial import TrialState
+
+        from ffnet.atomic import replacing
+        from ffnet.runs import strict_json
+
+        if study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]):
+            score = {self.metric: self.sign * study.best_value}
+            best = {"run": study.best_trial.number, "score": score, "settings": study.best_params}
+            with replacing(folder / BEST) as temporary:
+                temporary.write_text(strict_json(best, indent=2) + "\n")
 
     def _loss(self, run: Path) -> float | None:
         """The score of a run, negated if higher is better; None if the run has none.
@@ -100,6 +123,16 @@ class OptunaSweeper(Sweeper):
         self.sign = -1 if directions[self.metric] else 1
         score = number(found.metrics.get(self.metric))
         return None if score is None or math.isnan(score) else self.sign * score
+
+
+def _storage(path: Path) -> "JournalStorage":
+    """A new journal of the study, for optuna's tools. One of an earlier start is replaced and not read: a resumed sweep
+    asks for its trials again."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    path.unlink(missing_ok=True)
+    return JournalStorage(JournalFileBackend(str(path)))
 
 
 def distribution(override: Override) -> "BaseDistribution":

@@ -86,7 +86,11 @@ def check_settings(trainer: dict[str, Any], known: Iterable[str]) -> None:
     """
     for name, value in trainer.items():
         usual = MEANT.get(name, ())
-        if name in INSTEAD and name != FOR_LISTENERS and not any(value is one or (value == one and type(value) is type(one)) for one in usual):
+        if (
+            name in INSTEAD
+            and name != FOR_LISTENERS
+            and not any(value is one or (value == one and type(value) is type(one)) for one in usual)
+        ):
             raise ValueError(refusal(name))
         if name not in (*known, "_target_"):
             raise ValueError(f"trainer.{name}: is no setting of Lightning's trainer; see docs/lightning.md")

@@ -54,7 +54,7 @@ def test_optuna_finds_the_best_of_a_known_score(command, tmp_path, monkeypatch):
     assert {run.overrides["optimizer"] for run in runs} == {"adam", "muon"}
     best = max(runs, key=lambda run: run.metrics.get("psnr", -1))
     assert best.metrics["psnr"] > 29
-    assert f"best    run {best.folder.name}, {best.metrics['psnr']:.4g}: " in out
+    assert f"best    run {best.folder.name}, psnr {best.metrics['psnr']:.4g}: " in out
     assert code in (0, 1)
     before = [run.overrides for run in runs]
     command("fit", "-m", *line, search, "optimizer=adam,muon", "trainer.max_steps=1")
@@ -87,7 +87,27 @@ def test_optuna_follows_the_direction_of_the_score(command, tmp_path, monkeypatc
     assert code == 0
     sigmas = [int(run.overrides["encoder.sigma"]) for run in find_runs(tmp_path / "sweep")]
     assert len(set(sigmas)) > 1
-    assert re.search(r"best    run \d+, (\d+): ", out)[1] == str(best(sigmas))
+    assert re.search(r"best    run \d+, \w+ (\d+): ", out)[1] == str(best(sigmas))
+    kept = json.loads((tmp_path / "sweep" / "best.json").read_text())
+    assert list(kept["score"].values()) == [best(sigmas)]
+    assert sigmas[kept["run"]] == int(kept["settings"]["encoder.sigma"]) == best(sigmas)
+
+
+def test_optuna_reads_the_study_of_a_sweep_and_of_one_that_goes_on(command, tmp_path, monkeypatch):
+    def metrics(sigma):
+        return {"psnr": 10 * sigma, "steps": 1, "higher_is_better": {"psnr": True}}
+
+    for line in ([], ["resume=true"]):
+        assert search(command, monkeypatch, metrics, *line)[0] == 0
+        from optuna import load_study
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        storage = JournalStorage(JournalFileBackend(str(tmp_path / "sweep" / "optuna.journal")))
+        trials = load_study(study_name="ffnet", storage=storage).trials
+        runs = find_runs(tmp_path / "sweep")
+        assert [trial.params["encoder.sigma"] for trial in trials] == [run.overrides["encoder.sigma"] for run in runs]
+        assert [-trial.value for trial in trials] == [run.metrics["psnr"] for run in runs]
 
 
 @pytest.mark.long
@@ -98,7 +118,7 @@ def test_optuna_takes_perfect_scores_and_skips_undefined_ones(command, monkeypat
     )
     assert code == 0
     assert "best    run" in out
-    assert ", inf: encoder.sigma=4" in out
+    assert ", psnr inf: encoder.sigma=4" in out
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ EVERY_5 = "callbacks.evaluation.every_n_steps=5"
 def rows(heading):
     """The settings in the first column of the table below ``heading``."""
     table = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    return re.findall(r"(\+?)trainer\.(\w+)", "".join(line.split(" | ")[0] for line in table.splitlines() if "|" in line))
+    return re.findall(
+        r"(\+?)trainer\.(\w+)", "".join(line.split(" | ")[0] for line in table.splitlines() if "|" in line)
+    )
 
 
 FOLLOWED, REFUSED = rows("Settings that are followed"), [name for _, name in rows("Settings that are refused")]
@@ -120,7 +122,11 @@ def test_a_run_of_limited_time_is_scored_saved_and_goes_on(command, tmp_path):
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["steps"] == more
 
 
-STOPPER = (f"+callbacks.x._target_={LIGHTNINGS}.EarlyStopping", "+callbacks.x.monitor=val/psnr", "+callbacks.x.mode=max")
+STOPPER = (
+    f"+callbacks.x._target_={LIGHTNINGS}.EarlyStopping",
+    "+callbacks.x.monitor=val/psnr",
+    "+callbacks.x.mode=max",
+)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +153,9 @@ def test_the_log_says_why_a_run_stopped_and_at_which_score(command, tmp_path, ov
 
 @pytest.mark.parametrize("name", ["x", "target"])
 def test_what_is_watched_is_checked_when_a_run_goes_on(command, fitted, name):
-    added = STOPPER if name == "x" else ("+callbacks.target._target_=ffnet.training.Target", "+callbacks.target.score=9")
+    added = (
+        STOPPER if name == "x" else ("+callbacks.target._target_=ffnet.training.Target", "+callbacks.target.score=9")
+    )
     code, _, err = command("fit", "resume=run", "trainer.max_steps=30", *added, f"++callbacks.{name}.monitor=val/ssim")
     assert (code, len(err.splitlines())) == (2, 1)
     assert "expected monitor to be one of val/psnr, got 'val/ssim'" in err
