@@ -6,28 +6,50 @@ python benchmarks/averaging.py score [override...]     scores for several decays
 
 import statistics
 import sys
+from time import perf_counter
+
+import torch
+from loops import assembled
 
 import ffnet
+from ffnet.training import Averaging
 
-ROUNDS, STEPS = 5, 300
-DECAYS = (0.9, 0.99, 0.995, 0.999)
+WARM_UP, ROUNDS = 10, 60
+DECAYS = (0.9, 0.99, 0.999)
 AVERAGE = "callbacks=ema"
 
 
-def seconds(overrides: list[str]) -> float:
-    """Training seconds of a fit of ``STEPS`` steps without views and scores in between."""
-    quiet = [f"callbacks.{name}.every_n_steps=null" for name in ("views", "evaluation")]
-    run = ffnet.fit(overrides=[*overrides, *quiet, f"trainer.max_steps={STEPS}"], progress=False)
-    return run.metrics["seconds"]
-
-
 def time(overrides: list[str]) -> None:
-    ratios = []
-    for _ in range(ROUNDS):
-        plain, averaged = seconds(overrides), seconds([AVERAGE, *overrides])
-        ratios.append(averaged / plain)
-        print(f"{1e3 * plain / STEPS:8.3f} ms per step, averaged {1e3 * averaged / STEPS:8.3f} ms", flush=True)
-    print(f"ratio: median {statistics.median(ratios):.3f}, from {min(ratios):.3f} to {max(ratios):.3f}")
+    """Steps with and without an average take turns in one process and thread, so that other work on the machine meets
+    both."""
+    torch.set_num_threads(1)
+    length = f"trainer.max_steps={2 * (WARM_UP + ROUNDS)}"
+    module, trainer = assembled([AVERAGE, length, "logger=none", "~callbacks.progress", *overrides])
+    average = next(callback for callback in trainer.callbacks if isinstance(callback, Averaging))
+    taken: dict[bool, list[float]] = {True: [], False: []}
+
+    def steps(_: object) -> None:
+        optimizer, schedule = module.optimizers(), module.lr_schedulers()
+        module.loss_steps = 1  # for the scalars
+        for number in range(2 * (WARM_UP + ROUNDS)):
+            averaged = number % 2 == 1
+            start = perf_counter()
+            module.stepper.step(number, optimizer, schedule)
+            if averaged:
+                average.update(module, number)
+            if module.device.type == "cuda":
+                torch.cuda.synchronize()
+            taken[averaged].append(perf_counter() - start)
+
+    module.training_step = steps
+    trainer.fit(module)
+    for averaged, seconds in taken.items():
+        kept = taken[averaged] = seconds[WARM_UP:]
+        figures = f"median {1e3 * statistics.median(kept):.2f} ms per step, fastest {1e3 * min(kept):.2f} ms"
+        print(f"{'averaged' if averaged else 'plain':9}", figures)
+    pairs = [with_it / without for with_it, without in zip(taken[True], taken[False], strict=True)]
+    low, middle, high = statistics.quantiles(pairs, n=4)
+    print(f"ratio: median of pairs {middle:.3f}, quartiles {low:.3f} and {high:.3f}")
 
 
 def score(overrides: list[str]) -> None:

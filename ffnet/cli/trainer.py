@@ -85,12 +85,8 @@ def check_settings(trainer: dict[str, Any], known: Iterable[str]) -> None:
         ValueError: if one would do nothing or harm, or is none of the trainer's.
     """
     for name, value in trainer.items():
-        usual = MEANT.get(name, ())
-        if (
-            name in INSTEAD
-            and name != FOR_LISTENERS
-            and not any(value is one or (value == one and type(value) is type(one)) for one in usual)
-        ):
+        usual = [(type(one), one) for one in MEANT.get(name, ())]  # 1.0 is the whole epoch, 1 a batch
+        if name in INSTEAD and name != FOR_LISTENERS and (type(value), value) not in usual:
             raise ValueError(refusal(name))
         if name not in (*known, "_target_"):
             raise ValueError(f"trainer.{name}: is no setting of Lightning's trainer; see docs/lightning.md")

@@ -20,8 +20,8 @@ class Averaging(KnowsSpans):
     from the initial weights. Scores, views, checkpoints and the result have the averaged weights; training goes on with
     the others, which a checkpoint holds as ``trained.*``.
 
-    Over ``1 / (1 - decay)`` steps or so, the average smooths the noise of the batches. Schedules that lower the
-    learning rate to zero do so as well; see ``benchmarks/README.md`` for what remains.
+    Over ``1 / (1 - decay)`` steps or so, the average removes the noise of the batches. A schedule that lowers the
+    learning rate to zero does so as well, and then the average gains nothing (``benchmarks/README.md``).
 
     Args:
         decay: the largest d, in (0, 1). At first, d is ``(1 + step) / (10 + step)``, so that the initial weights are

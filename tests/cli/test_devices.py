@@ -45,7 +45,7 @@ def metrics(run):
 
 def test_two_processes_go_on_as_one_does_and_one_goes_on_from_there(command, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
-    assert command("fit", *ODD, "hydra.run.dir=one")[0] == 0
+    assert command("fit", *ODD, "callbacks=ema", "hydra.run.dir=one")[0] == 0
     shutil.copytree(one, two)
     assert command("fit", "resume=one", "trainer.max_steps=40")[0] == 0
     code, out, err = command("fit", "resume=two", TWO, "trainer.max_steps=40")

@@ -7,6 +7,7 @@ from tests.conftest import SMALL
 
 pytestmark = pytest.mark.untraced
 
+X = "+callbacks.x._target_=lightning.pytorch.callbacks"
 # What is typed after `ffnet`, in a directory with photo.jpg, `my photo (1).jpg`, bunny.obj, clip.mp4, moving.gif and
 # the run `run`: the answer, or a part of it. Hydra's and Python's own words are nobody's answer.
 MISTAKES = [
@@ -49,6 +50,42 @@ MISTAKES = [
     ("fit hydra.run.dir=run", "holds a run; resume=run goes on with it, overwrite=true replaces it"),
     ("fit resume=photo.jpg", "resume: expected a run directory, got photo.jpg"),
     ("fit --epochs 10", "unrecognized arguments: --epochs; see ffnet fit --help"),
+    # What users of Lightning type.
+    ("fit trainer.max_steps=abc", "trainer.max_steps: expected an integer of at least 1, got abc"),
+    ("fit trainer.max_epochs=3", "counted in optimizer steps; say trainer.max_steps="),
+    ("fit trainer.min_epochs=2", "say trainer.min_steps="),
+    ("fit trainer.fast_dev_run=true", "say trainer.max_steps=1"),
+    ("fit trainer.accumulate_grad_batches=4", "raise dataset.batch_size="),
+    ("fit trainer.max_time=10", "trainer.max_time: expected DD:HH:MM:SS, such as 00:00:10:00, or null, got 10"),
+    ("fit trainer.profiler=foo", "trainer.profiler: expected simple, advanced, pytorch or null, got 'foo'"),
+    ("fit trainer.enable_progress_bar=false", "say callbacks.progress=null for none"),
+    ("fit trainer.logger=false", "say logger=tensorboard, csv, wandb, mlflow or none"),
+    ("fit trainer.resume_from_checkpoint=run", "say resume=RUN"),
+    ("fit trainer.deterministic=maybe", "trainer.deterministic: expected true, false, null, warn, got 'maybe'"),
+    ("fit trainer.strategy=fsdp", "there is no setting trainer.strategy; to add it, say +trainer.strategy="),
+    ("fit +trainer.nonsense=1", "trainer.nonsense: is no setting of Lightning's trainer"),
+    ("fit trainer.devices=-1 trainer.accelerator=cpu", "trainer.devices: expected a number of processes of at least 1"),
+    ("fit trainer.accelerator=mps", "expected cpu or auto, since torch finds no such device, got 'mps'"),
+    ("fit trainer.accelerator=tpu", "trainer.accelerator: expected auto, cpu, cuda, gpu, mps, got 'tpu'"),
+    ("fit precision=half", "precision: expected one of auto, 64-true, 32-true"),
+    ("fit seed_everything=1", "did you mean seed?"),
+    ("fit ckpt_path=run", "did you mean resume?"),
+    ("fit callbacks=foo", "there is no callbacks 'foo'; expected one of default, ema, kernel, target"),
+    ("fit callbacks.early_stopping.patience=3", "to add a callback, say +callbacks.early_stopping._target_="),
+    (
+        "fit +callbacks.x=early_stopping",
+        "callbacks.x: expected settings with a _target_, or null, got 'early_stopping'",
+    ),
+    ("fit optimizer.weight_decay=0.1", "to add an argument of its class, say +optimizer.weight_decay="),
+    (f"fit {X}.EarlyStoping", "there is no EarlyStoping in lightning.pytorch.callbacks; did you mean"),
+    ("fit +callbacks.x._target_=EarlyStopping", "callbacks.x: there is no class EarlyStopping; expected module.Class"),
+    (f"fit {X}.EarlyStopping", "callbacks.x: EarlyStopping needs a value for monitor"),
+    (f"fit {X}.EarlyStopping +callbacks.x.monitr=val/psnr", "callbacks.x: EarlyStopping has no argument monitr"),
+    (f"fit {X}.EarlyStopping +callbacks.x.monitor=val_loss", "expected monitor to be one of val/psnr, got 'val_loss'"),
+    (f"fit {X}.EarlyStopping +callbacks.x.monitor=val/psnr", "EarlyStopping: expected mode=max for val/psnr, got min"),
+    ("fit callbacks=ema callbacks.ema.decay=1.5", "callbacks.ema.decay: expected a number in (0, 1), got 1.5"),
+    ("fit callbacks=target", "callbacks.target.score: expected a value, got none; say callbacks.target.score="),
+    ("fit callbacks=target callbacks.target.score=ten", "callbacks.target.score: expected a finite number, got 'ten'"),
     ("render", "checkpoint: expected a value, got none; say checkpoint=..."),
     ("render checkpoint=nowhere", "nowhere"),
     ("render run sz=5", "there is no setting sz; did you mean size?"),
@@ -62,6 +99,7 @@ MISTAKES = [
     ("trian photo.jpg", "unknown command 'trian'; expected one of"),
 ]
 RAW = ("object_type", "full_key", "not supported between", "unexpected keyword", "Traceback", "LexerNo", "instantiate")
+RAW += ("MisconfigurationException", "ModuleNotFoundError", "__init__")
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +131,14 @@ def test_paths_that_people_have_are_fitted(command, place, monkeypatch, tmp_path
     code, out, err = command("fit", "my photo (1).jpg", *SMALL, f"hydra.run.dir={tmp_path / 'run, [1]'}")
     assert (code, err) == (0, "")
     assert "my photo (1).jpg" in out
+
+
+@pytest.mark.parametrize("case", ["gif", "png", "webp", "tif"])
+@pytest.mark.few("gif")
+def test_the_log_says_that_the_first_frame_of_an_animation_is_taken(command, tmp_path, case):
+    frames = [Image.new("RGB", (24, 20), (value, 0, 0)) for value in (10, 99, 200)]
+    frames[0].save(tmp_path / f"moving.{case}", save_all=True, append_images=frames[1:])
+    small = [override for override in SMALL if "dataset.size" not in override]
+    code, out, err = command("fit", f"moving.{case}", *small, "hydra.run.dir=run")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == f"image   moving.{case} has 3 frames, of which the first is taken"

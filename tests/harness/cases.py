@@ -67,6 +67,7 @@ def cases() -> dict[str, tuple[str, ...]]:
         "callbacks.kernel.points=16",
         "callbacks.kernel.band_points=64",
     )
+    found["callbacks=ema"] = (*IMAGE, "callbacks=ema", "encoder=annealed")
     found["regularizers, bfloat16"] = (
         *IMAGE,
         "+regularizers.tv._target_=ffnet.fitting.TotalVariation",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, features
 
 from ffnet.datasets import ImageDataset
 from ffnet.signals.image_files import display, natural_suffix, read_image, resized, to_array, to_image
@@ -166,3 +166,26 @@ def test_every_real_image_opens(shared):
 def test_one_number_is_the_longer_side(own, size, expected):
     image = Image.new("RGB", own[::-1])
     assert resized(image, size).size == expected[::-1]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tif", "avif"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_first_frame_of_an_animation_is_read_and_the_number_of_frames_noted(tmp_path, suffix, count):
+    if suffix == "avif" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    frames = [Image.new("RGB", (16, 16), (40 + 90 * number, 0, 0)) for number in range(count)]
+    path = tmp_path / f"moving.{suffix}"
+    frames[0].save(path, **({"save_all": True, "append_images": frames[1:]} if count > 1 else {}))
+    read = read_image(path)
+    assert read.info["frames"] == count
+    assert abs(to_array(read)[0, 0, 0].astype(int) - 40) < 8
+
+
+def test_damage_in_a_later_frame_leaves_the_first(tmp_path):
+    frames = [Image.fromarray(RANDOM[..., :3]).rotate(angle) for angle in (0, 90, 180)]
+    frames[0].save(tmp_path / "whole.gif", save_all=True, append_images=frames[1:])
+    whole = (tmp_path / "whole.gif").read_bytes()
+    (tmp_path / "cut.gif").write_bytes(whole[: len(whole) * 9 // 10])
+    first, cut = (read_image(tmp_path / f"{name}.gif") for name in ("whole", "cut"))
+    assert first.info["frames"] == 3
+    assert np.array_equal(to_array(first), to_array(cut))
