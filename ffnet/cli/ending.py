@@ -19,7 +19,8 @@ def reason(trainer: "Trainer") -> str:
             reasons.append(callback.reason)
         if isinstance(callback, EarlyStopping) and callback.stopping_reason_message is not None:
             reasons.append(callback.stopping_reason_message.removesuffix(" Signaling Trainer to stop.").rstrip("."))
-        remaining = callback.time_remaining() if isinstance(callback, Timer) else None
-        if remaining is not None and remaining <= 0:
-            reasons.append(f"its time of {callback.time_elapsed() + remaining:.0f} s is up")
+        if isinstance(callback, Timer):
+            remaining = callback.time_remaining()
+            if remaining is not None and remaining <= 0:
+                reasons.append(f"its time of {callback.time_elapsed() + remaining:.0f} s is up")
     return "; ".join(reasons) or "a callback asked for it"
