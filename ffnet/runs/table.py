@@ -14,6 +14,8 @@ from ffnet.runs.paper import reported
 from ffnet.runs.run import Run, number, score_directions, strict_json
 
 PAPER = "Tancik et al. 2020"
+# Groups of settings that say how a fit is carried out.
+EXECUTION = ("callbacks", "engine", "logger", "limits")
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,11 @@ class Table:
 
 
 def varying(runs: Sequence[Run]) -> list[str]:
-    """The overrides that differ between ``runs``, in order of first appearance."""
+    """The overrides that differ between ``runs``, in order of first appearance; those of the fit before those of its
+    execution."""
     keys = dict.fromkeys(key for run in runs for key in run.overrides)
-    return [key for key in keys if len({run.overrides.get(key) for run in runs}) > 1]
+    different = [key for key in keys if len({run.overrides.get(key) for run in runs}) > 1]
+    return sorted(different, key=lambda key: key.partition(".")[0] in EXECUTION)
 
 
 def tabulate(runs: Sequence[Run], over: Sequence[str] = (), metrics: Sequence[str] | None = None) -> Table:
@@ -119,8 +123,10 @@ def tabulate(runs: Sequence[Run], over: Sequence[str] = (), metrics: Sequence[st
 
 
 def _method_column(keys: Sequence[str]) -> str:
-    """The column that names the baselines: the first override that neither is the seed nor chooses the data."""
-    return next((key for key in keys if key != "seed" and key.partition(".")[0] != "dataset"), "method")
+    """The column that names the baselines: the first override that neither is the seed, nor chooses the data, nor is of
+    the execution."""
+    others = ("seed", "dataset", *EXECUTION)
+    return next((key for key in keys if key.partition(".")[0] not in others), "method")
 
 
 def _baselines(runs: Sequence[Run], keys: Sequence[str]) -> list[Group]:

@@ -223,7 +223,7 @@ FIT = {
     "unknown start": (["model.initialization=zeros"], "initialization: expected one of torch, glorot"),
     "unknown activation": (["model.activation._target_=torch.nn.Relu"], "torch.nn.Relu"),
     "class that cannot be imported": (["encoder._target_=no_such_module.Encoder"], "no_such_module"),
-    "missing CUDA": (["trainer.accelerator=cuda"], "CUDA"),
+    "missing CUDA": (["trainer.accelerator=cuda"], "expected cpu or auto, since torch finds no such device"),
     "unknown accelerator": (["trainer.accelerator=abacus"], "abacus"),
     "unknown precision": (["trainer.precision=7"], "7"),
     "unwritable output folder": (["hydra.run.dir=good.png/run"], "good.png"),
@@ -292,7 +292,7 @@ FIT = {
     "optimizer that raises": (["optimizer._target_=broken.BrokenOptimizer"], "optimizer: RuntimeError: no optimizer"),
     "regularizer without a weight": (
         ["+regularizers.x._target_=ffnet.fitting.TotalVariation"],
-        "missing 1 required positional argument: 'weight'",
+        "TotalVariation needs a value for weight",
     ),
     "regularizer that is none": (
         ["+regularizers.x._target_=torch.nn.Identity"],

@@ -166,7 +166,7 @@ def test_chromium_draws_infinite_undefined_and_missing_scores(odd_scores, tmp_pa
         [program, *options, f"file://{odd_scores}"], capture_output=True, text=True, timeout=120
     ).stdout
     rows = re.findall(r"<tr.*?</tr>", page.partition("<tbody>")[2].partition("</tbody>")[0], re.S)
-    scores = [re.findall(r"<td[^>]*>(.*?)</td>", row)[4:6] for row in rows]
+    scores = [re.findall(r"<td[^>]*>(.*?)</td>", row)[3:5] for row in rows]
     assert scores == [["30", "0.2"], ["∞", "0.3"], ["", "0.1"], ["NaN", "∞"], ["−∞", ""], ["∞", "0.1"], ["", ""]]
 
 
@@ -244,20 +244,45 @@ def test_the_report_marks_the_best_and_sorts_it_first(browser, odd_scores):
     def column(number):
         return page.locator(f"#runs tbody tr td:nth-child({number})").all_inner_texts()
 
-    assert page.locator("th").all_inner_texts() == ["", "run", "state", "seed", "psnr ↑", "lpips ↓", "reason"]
-    assert column(4) == [*(str(index + 123456) for index in range(6)), "6"]
-    assert column(5) == ["30", "∞", "", "NaN", "−∞", "∞", ""]
-    assert [page.locator("tr.best td:nth-child(2)").all_inner_texts(), column(6)[1:4]] == [
+    assert page.locator("th").all_inner_texts() == ["", "run", "state", "psnr ↑", "lpips ↓", "seed", "reason"]
+    assert column(6) == [*(str(index + 123456) for index in range(6)), "6"]
+    assert column(4) == ["30", "∞", "", "NaN", "−∞", "∞", ""]
+    assert [page.locator("tr.best td:nth-child(2)").all_inner_texts(), column(5)[1:4]] == [
         ["1", "5"],
         ["0.3", "0.1", "∞"],
     ]
-    best = [page.locator(f"td.best:nth-child({number})").all_inner_texts() for number in (5, 6)]
+    best = [page.locator(f"td.best:nth-child({number})").all_inner_texts() for number in (4, 5)]
     assert best == [["∞", "∞"], ["0.1", "0.1"]]
     page.locator("th", has_text="psnr").click()
-    assert column(5) == ["∞", "∞", "30", "−∞", "", "NaN", ""]
+    assert column(4) == ["∞", "∞", "30", "−∞", "", "NaN", ""]
     page.locator("th", has_text="psnr").click()
-    assert column(5)[:4] == ["−∞", "30", "∞", "∞"]  # and those without a score stay last
+    assert column(4)[:4] == ["−∞", "30", "∞", "∞"]  # and those without a score stay last
     page.locator("th", has_text="lpips").click()
-    assert column(6)[:5] == ["0.1", "0.1", "0.2", "0.3", "∞"]
+    assert column(5)[:5] == ["0.1", "0.1", "0.2", "0.3", "∞"]
     assert errors == []
+    page.close()
+
+
+def test_the_axes_of_curves_have_round_numbers(browser, sweep):
+    page = browser.new_page()
+    page.goto(f"file://{sweep.parent / 'report.html'}")
+    for low, high in ((17.6, 55.5), (0.0, 1000.0), (-3.2e-5, 4.1e-5), (26.07, 26.597), (1.0, 2.0)):
+        marks = page.evaluate(f"ticks({low}, {high})")
+        steps = np.diff(marks)
+        assert 2 <= len(marks) <= 7
+        assert low - 1e-9 <= marks[0]
+        assert marks[-1] <= high + 1e-9
+        np.testing.assert_allclose(steps, steps[0], rtol=1e-6)
+        assert f"{steps[0]:e}"[0] in "125"
+    assert page.evaluate("ticks(40, 40)") == [40]
+    page.close()
+
+
+def test_a_single_evaluation_is_a_dot_at_its_step(browser, command, tmp_path):
+    assert command("fit", *SMALL, "callbacks.evaluation.every_n_steps=1000", "hydra.run.dir=runs/0")[0] == 0
+    assert command("report", "run=runs")[0] == 0
+    page = browser.new_page()
+    page.goto(f"file://{tmp_path / 'report.html'}")
+    assert page.locator("#curves path.dot").count() == 1
+    assert page.locator("#curves text").all_text_contents()[:2] == ["step", "20"]
     page.close()
