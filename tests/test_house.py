@@ -37,7 +37,8 @@ ARROWS = {
     "printable.py": (set(), set()),
     "resources.py": (set(), set()),
     "stopping.py": ({"atomic"}, set()),
-    "export.py": ({"atomic"}, {"torch", "onnxscript", "safetensors"}),
+    "export.py": ({"atomic", "quantization"}, {"torch", "onnxscript", "safetensors"}),
+    "quantization.py": ({"encoders"}, {"torch", "jaxtyping"}),
     "models": ({"encoders"}, {"torch", "jaxtyping"}),
     "geometry": ({"atomic", "budget"}, {"torch", "jaxtyping", "numpy", "trimesh", "igl"}),
     "rendering": ({"budget"}, {"torch", "jaxtyping", "numpy"}),
@@ -51,7 +52,10 @@ ARROWS = {
         {"budget", "datasets", "fitting", "kernels", "models"},
         {"torch", "jaxtyping", "matplotlib", "tqdm"},
     ),
-    "checkpoint": ({"allocation", "budget", "encoders", "models", "signals"}, {"torch"}),
+    "checkpoint": (
+        {"allocation", "budget", "encoders", "models", "quantization", "signals"},
+        {"torch", "safetensors"},
+    ),
     "training": (
         {"analysis", "atomic", "budget", "checkpoint", "datasets", "fitting", "kernels", "memory", "stopping"},
         {"torch", "jaxtyping", "lightning", "tqdm", "yaml", "tensorboard"},

@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from ffnet.checkpoint.archive import read_contents
+from ffnet.checkpoint.exported import SUFFIX, read_exported
 from ffnet.checkpoint.format1 import upgraded
 from ffnet.checkpoint.plain import check_plain, check_type, is_dense
 
@@ -86,13 +87,18 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: str | Path, map_location: Any = "cpu") -> "Checkpoint":
-        """The checkpoint in a file.
+        """The checkpoint in a file: one of Lightning's, or the ``.safetensors`` file of an export, which has the field
+        and the signal's record but neither settings nor anything to resume.
 
         Raises:
             OSError: if the file cannot be read.
             ValueError: if it is damaged, is not a checkpoint of ffnet, or contains anything but tensors and plain
-                values.
+                values; if safetensors is not installed and needed.
         """
+        if Path(path).suffix.lower() == SUFFIX:
+            entry, weights = read_exported(path, map_location)
+            state = {f"field.{name}": weight for name, weight in weights.items()}
+            return cls.of({"ffnet": {"settings": {}, **entry, "format": FORMAT}, "state_dict": state}, str(path))
         return cls.of(read_contents(path, map_location), str(path))
 
     def tensors(self, prefix: str) -> dict[str, Tensor]:

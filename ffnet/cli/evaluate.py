@@ -14,7 +14,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def evaluate_(config: DictConfig) -> None:
-    from ffnet.cli.stored import stored, stored_dataset
+    from ffnet.cli.stored import check_fits, stored, stored_dataset
     from ffnet.fitting import evaluate
     from ffnet.runs import strict_json
 
@@ -24,12 +24,7 @@ def evaluate_(config: DictConfig) -> None:
         device = usable_device(config.device)
         dataset = stored_dataset(saved, str(path), config.trust, changes).to(device)
         field = field.to(device)
-        if (dataset.in_features, dataset.out_features) != (field.in_features, field.out_features):
-            raise ValueError(
-                f"dataset: expected {field.out_features} values at points of {field.in_features} coordinates, "
-                f"got {dataset.out_features} at {dataset.in_features}"
-            )
-        dataset.check(field)
+        check_fits(dataset, field)
     print(strict_json(evaluate(field, dataset), indent=2))
     if dataset.path is not None and "path" not in changes:  # a checkpoint may name any file
         print(f"read    {dataset.path}", file=sys.stderr)

@@ -20,7 +20,7 @@ SUBJECTS = {
 }
 # Settings that are paths, and those of them that may be `latest`.
 PATHS = (
-    *("dataset.path", "checkpoint", "run", "output", "reference", "plot", "resume"),
+    *("dataset.path", "checkpoint", "run", "output", "reference", "plot", "turntable", "resume"),
     *("hydra.run.dir", "hydra.sweep.dir"),
 )
 RUNS = ("checkpoint", "run", "resume")

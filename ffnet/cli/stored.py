@@ -44,6 +44,8 @@ def stored_dataset(saved: "Checkpoint", source: str, trust: Iterable[str], chang
     from ffnet.checkpoint import build, refuse_unknown
     from ffnet.cli.trust import known_datasets, trusted_classes
 
+    if not saved.settings:
+        raise ValueError(f"{source}: has no dataset, as an exported file has none; name the run that it is from")
     spec = saved.settings.get("dataset")
     known = known_datasets(trusted_classes(trust), [spec, changes])
     if not isinstance(spec, dict) or "_target_" not in spec:
@@ -54,3 +56,13 @@ def stored_dataset(saved: "Checkpoint", source: str, trust: Iterable[str], chang
     if operator:
         dataset.load_state_dict(operator)
     return dataset
+
+
+def check_fits(dataset: "Dataset", field: "nn.Module") -> None:
+    """Raises ValueError if ``dataset`` is not one that ``field`` can be scored on."""
+    if (dataset.in_features, dataset.out_features) != (field.in_features, field.out_features):
+        raise ValueError(
+            f"dataset: expected {field.out_features} values at points of {field.in_features} coordinates, "
+            f"got {dataset.out_features} at {dataset.in_features}"
+        )
+    dataset.check(field)

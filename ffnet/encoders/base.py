@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -10,7 +10,13 @@ from torch import Tensor, nn
 
 
 class FullPrecision(nn.Module):
-    """A module whose tensors move with it to a device or to float64, but are never cast below float32."""
+    """A module whose tensors move with it to a device or to float64, but are never cast below float32.
+
+    Attributes:
+        roundable: names of its own parameters that hold values, not phases: exports may store them with fewer bits.
+    """
+
+    roundable: ClassVar[tuple[str, ...]] = ()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         # .half() and .bfloat16() would round the encoder's tensors: frequencies with 8 significant bits are those of

@@ -82,6 +82,8 @@ class GridEncoder(Encoder):
             resolutions.
     """
 
+    roundable = ("table",)
+
     def __init__(
         self,
         in_features: int,

@@ -9,12 +9,13 @@ from ffnet.geometry.mesh import (
     check_mesh_writable,
     checked_mesh,
     edges,
+    largest_component,
     read_mesh,
     write_mesh,
 )
 from ffnet.geometry.placement import Placement, as_in_paper, in_box
 from ffnet.geometry.sampling import area_cdf, surface_points, triangles
-from ffnet.geometry.shading import views
+from ffnet.geometry.shading import turntable, unit_normals, views
 from ffnet.geometry.winding import Winding
 
 __all__ = [
@@ -32,9 +33,12 @@ __all__ = [
     "edges",
     "extract",
     "in_box",
+    "largest_component",
     "read_mesh",
     "surface_points",
     "triangles",
+    "turntable",
+    "unit_normals",
     "views",
     "write_mesh",
 ]

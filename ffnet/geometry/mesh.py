@@ -134,21 +134,38 @@ def edges(mesh: Mesh) -> Edges:
     return Edges(int((count == 1).sum()), int((count > 2).sum()))
 
 
-def check_mesh_writable(path: Path) -> None:
-    """Checks whether a mesh can be written, before it is computed.
+def largest_component(mesh: Mesh) -> Mesh:
+    """The part of ``mesh`` with the largest area of those that no edge connects."""
+    import igl
+
+    corners = mesh.vertices[mesh.faces]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=-1)
+    _, part = igl.facet_components(np.ascontiguousarray(mesh.faces, np.int64))
+    kept = mesh.faces[part == np.bincount(part, area).argmax()]
+    used, faces = np.unique(kept, return_inverse=True)
+    return Mesh(mesh.vertices[used], faces.reshape(-1, 3))
+
+
+def check_mesh_writable(path: Path, normals: bool = False) -> None:
+    """Checks whether a mesh can be written, with ``normals`` if asked for, before it is computed.
 
     Raises:
-        ValueError: if the suffix is not one of ``FORMATS``.
+        ValueError: if the suffix is not one of ``FORMATS``, or the format has no normals of vertices.
         OSError: if the directory is missing or not writable.
     """
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"output: expected a mesh's name that ends in {', '.join(FORMATS)}, got {path.name!r}")
+    if normals and path.suffix.lower() == ".stl":
+        raise ValueError(f"normals: expected null for .stl, which has none of vertices, got smooth for {path.name!r}")
     check_replaceable(path)
 
 
-def write_mesh(mesh: Mesh, path: Path) -> None:
-    """Writes ``mesh`` in the format of the suffix, atomically."""
+def write_mesh(mesh: Mesh, path: Path, normals: Float[np.ndarray, "v 3"] | None = None) -> None:
+    """Writes ``mesh`` in the format of the suffix, atomically, with unit ``normals`` of its vertices if given."""
     import trimesh
 
+    suffix = path.suffix[1:].lower()
+    named = {} if normals is None else {"vertex_normal" if suffix == "ply" else "include_normals": True}
     with replacing(path) as temporary:
-        trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(temporary, path.suffix[1:].lower())
+        whole = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=normals, process=False)
+        whole.export(temporary, suffix, **named)

@@ -1,6 +1,7 @@
 """Renders shaded views of a mesh on the CPU with a depth buffer; needs no display."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,6 +13,8 @@ from ffnet.geometry.sampling import triangles
 DIRECTIONS = ((30.0, 20.0), (150.0, 20.0), (270.0, 20.0))
 # Width of a view in sides of the unit cube; a shape that fills the cube up to a margin fits in.
 FRAME = 1.3
+# Radius of a shape on the turntable, which stays within the view.
+REACH = 0.6
 SAMPLES = 2  # along each side of a pixel
 CLAY = np.array([0.86, 0.80, 0.72])
 LIGHT = np.array([-0.45, 0.65, 0.61])  # from above, the left and the eye
@@ -20,6 +23,22 @@ LIGHT = np.array([-0.45, 0.65, 0.61])  # from above, the left and the eye
 def views(mesh: Mesh, side: int) -> Float[np.ndarray, "side width 3"]:
     """``mesh`` in the unit cube from three directions, side by side: RGB in [0, 1] on white."""
     return np.concatenate([view(mesh, side, *direction) for direction in DIRECTIONS], axis=1)
+
+
+def turntable(mesh: Mesh, side: int, frames: int) -> Iterator[Float[np.ndarray, "side side 3"]]:
+    """Views of ``mesh``, of any place and size, from all around: ``frames`` equal steps make one turn."""
+    centre = (mesh.vertices.min(0) + mesh.vertices.max(0)) / 2
+    radius = np.linalg.norm(mesh.vertices - centre, axis=-1).max()
+    placed = Mesh((mesh.vertices - centre) * (REACH / radius) + 0.5, mesh.faces)
+    for frame in range(frames):
+        yield view(placed, side, DIRECTIONS[0][0] + 360 * frame / frames, DIRECTIONS[0][1])
+
+
+def unit_normals(mesh: Mesh) -> Float[np.ndarray, "v 3"]:
+    """``vertex_normals`` of length 1; zero where the faces around a vertex cancel."""
+    normals = vertex_normals(mesh)
+    length = np.linalg.norm(normals, axis=-1, keepdims=True)
+    return np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
 
 
 def view(mesh: Mesh, side: int, azimuth: float, elevation: float) -> Float[np.ndarray, "side side 3"]:

@@ -33,6 +33,10 @@ class Record(ABC):
         home = "ffnet.signals" if cls.__module__.startswith("ffnet.signals.") else cls.__module__  # the public name
         return {"_target_": f"{home}.{cls.__qualname__}", **asdict(self)}  # type: ignore[call-overload]
 
+    def values(self) -> str:
+        """What the values of a field mean, one after the other, and their range; empty if that is not known."""
+        return ""
+
     @abstractmethod
     def reconstruct(self, field: Field, device: torch.device | str = "cpu") -> Any:
         """The signal as reconstructed from ``field``, for example a Pillow image.

@@ -32,6 +32,14 @@ log = logging.getLogger(__name__)
 
 # Values per pixel of an image that is restored in a mode; a palette's colours are fitted as RGB.
 CHANNELS = {"1": 1, "L": 1, "I;16": 1, "LA": 2, "RGB": 3, "P": 3, "RGBA": 4, "CMYK": 4}
+# What the values mean.
+NAMES = {
+    **dict.fromkeys(("1", "L", "I;16"), "grey"),
+    **dict.fromkeys(("RGB", "P"), "red, green, blue"),
+    "LA": "grey, alpha",
+    "RGBA": "red, green, blue, alpha",
+    "CMYK": "cyan, magenta, yellow, black",
+}
 # Pixels per chunk in which large images are converted to floating point.
 BAND = 2**18
 
@@ -62,6 +70,9 @@ class ImageRecord(Raster):
         if CHANNELS.get(self.mode) != self.channels or self.bits not in (8, 16) or not 0 <= self.offset <= 1:
             raise ValueError(f"{self.channels} channels of {self.bits} bits at {self.offset} in mode {self.mode!r}")
         pair("size", self.size)
+
+    def values(self) -> str:
+        return f"{NAMES[self.mode]} in [0, 1]"
 
     def render(
         self,

@@ -66,6 +66,9 @@ class ViewsRecord(Record):
     half_side: float = 1.25
     samples: int = 64
 
+    def values(self) -> str:
+        return "red, green, blue are sigmoid(value) in [0, 1], density per unit of the scene is 10 softplus(value - 2)"
+
     def reconstruct(self, field: Field, device: torch.device | str = "cpu") -> Image.Image:
         """The views in a row."""
         from ffnet.operators import VolumeRendering

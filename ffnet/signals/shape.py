@@ -60,6 +60,9 @@ class ShapeRecord(Surface):
         ):
             raise ValueError(f"scale {self.scale}, centre {self.centre}, bounds {self.bounds}, {self.resolution} cells")
 
+    def values(self) -> str:
+        return "a logit: occupancy is sigmoid(value) in [0, 1], and value > 0 is inside"
+
     def mesh(
         self,
         field: Field,
