@@ -103,7 +103,8 @@ def export(
         precision: of the stored weights, ``float32``, ``float16`` or ``int8``; see ``ffnet.quantization``.
 
     Raises:
-        ValueError: if the suffix or the precision is not supported, a weight is too large for float16, or the format needs a library that is not installed.
+        ValueError: if the suffix or the precision is not supported, a weight is too large for float16, or the format
+            needs a library that is not installed.
         OSError: if the file cannot be written.
     """
     path = Path(path)

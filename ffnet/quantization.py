@@ -1,4 +1,4 @@
-"""Weights stored with fewer bits: float16, or int8 in blocks with a scale each (Dettmers et al. 2022, arXiv 2110.02861).
+"""Weights stored with fewer bits: float16, or int8 in blocks with a scale each (Dettmers et al. 2022, 2110.02861).
 
 Only the storage is smaller: decoded weights are float32, and so is all that is computed from them. Tensors of phases
 (``FullPrecision``), such as frequencies, and vectors, such as biases, are stored as they are.

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ffnet.checkpoint.plain import check_plain
 from ffnet.quantization import decoded
 
 SUFFIX = ".safetensors"
@@ -39,4 +40,12 @@ def read_exported(path: str | Path, map_location: Any = "cpu") -> tuple[dict[str
         raise ValueError(f"{path}: damaged metadata ffnet") from error
     if not isinstance(entry, dict) or "field" not in entry:
         raise ValueError(f"{path}: damaged metadata ffnet, expected the settings of a field")
-    return {name: entry[name] for name in ("field", "signal") if name in entry}, weights
+    check_plain(entry, f"{path}: damaged metadata ffnet")  # and with it its depth
+    return {"field": entry["field"], "signal": _tuples(entry.get("signal"))}, weights
+
+
+def _tuples(value: Any) -> Any:
+    """``value`` with tuples for lists: records hold tuples, and JSON has none."""
+    if isinstance(value, dict):
+        return {name: _tuples(inner) for name, inner in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

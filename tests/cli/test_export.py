@@ -1,11 +1,14 @@
 """ffnet export, and the files as other programs read them; and every network and encoder through ffnet fit."""
 
 import json
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import ffnet
 
@@ -19,7 +22,10 @@ def test_onnx_gives_the_same_values_for_any_number_of_points(command, fitted):
 
     code, out, err = command("export", f"checkpoint={fitted}", "output=field.onnx")
     assert (code, err) == (0, "")
-    assert "wrote   field.onnx, (points, 2) to (points, 3)" in out
+    wrote, size, values = out.splitlines()  # and nothing of the exporter's
+    assert wrote == "wrote   field.onnx, (points, 2) to (points, 3)"
+    assert size.endswith("kB, weights in float32")
+    assert values == "values  red, green, blue in [0, 1]"
     session = onnxruntime.InferenceSession("field.onnx")
     assert (
         json.loads(session.get_modelmeta().custom_metadata_map["ffnet"])["signal"]["_target_"]
@@ -29,6 +35,86 @@ def test_onnx_gives_the_same_values_for_any_number_of_points(command, fitted):
         x = torch.rand(count, 2)
         (values,) = session.run(["values"], {"coordinates": x.numpy()})
         np.testing.assert_allclose(values, ffnet.load(fitted)(x).detach(), atol=1e-5)
+
+
+def psnr(values, fitted):
+    """Of float32 values at the pixels of the bundled image, resized as the run did."""
+    cat = Image.open(Path(__file__).parents[2] / "data" / "cat.png").convert("RGB")
+    cat = np.asarray(cat.resize((20, 24), Image.Resampling.LANCZOS), np.float64) / 255
+    return -10 * np.log10(np.square(values.astype(np.float64) - cat.reshape(-1, 3)).mean())
+
+
+def pixels():
+    y, x = np.mgrid[:24, :20] + 0.5
+    return np.stack([x / 20, y / 24], -1).reshape(-1, 2).astype(np.float32)
+
+
+def said(out):
+    """The PSNR of the exported weights and of those in float32."""
+    line = next(line for line in out.splitlines() if line.startswith("psnr"))
+    return [float(part.split()[-1]) for part in line.split(";")]
+
+
+@pytest.mark.usefixtures("without_shape_checks")
+@pytest.mark.parametrize("precision", ["int8", pytest.param("float16", marks=pytest.mark.long)])
+def test_onnx_of_fewer_bits_has_the_psnr_that_is_said(command, fitted, precision):
+    import onnxruntime
+
+    code, out, err = command("export", f"checkpoint={fitted}", "output=a.onnx", f"precision={precision}")
+    assert (code, err) == (0, "")
+    session = onnxruntime.InferenceSession("a.onnx")
+    (values,) = session.run(["values"], {"coordinates": pixels()})
+    exported, original = said(out)
+    assert exported == pytest.approx(psnr(values, fitted), abs=1e-3)
+    with torch.no_grad():
+        assert original == pytest.approx(psnr(ffnet.load(fitted)(torch.from_numpy(pixels())).numpy(), fitted), abs=1e-3)
+
+
+@pytest.mark.untraced
+@pytest.mark.usefixtures("without_shape_checks")
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_exported_weights_come_back_with_the_psnr_that_is_said(command, fitted, precision):
+    code, out, err = command("export", f"checkpoint={fitted}", "output=a.safetensors", f"precision={precision}")
+    assert (code, err) == (0, "")
+    with torch.no_grad():
+        values = ffnet.load("a.safetensors")(torch.from_numpy(pixels())).numpy()
+    assert said(out)[0] == pytest.approx(psnr(values, fitted), abs=1e-3)
+
+
+def test_exported_weights_render_the_same_picture(command, fitted, tmp_path):
+    assert command("export", f"checkpoint={fitted}", "output=a.safetensors")[0] == 0
+    assert command("render", "a.safetensors", "output=a.png")[0] == 0
+    assert command("render", f"checkpoint={fitted}", "output=b.png")[0] == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    code, _, err = command("evaluate", "a.safetensors")
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "a.safetensors: has no dataset" in err
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027])
+def test_the_file_may_be_read_as_any_that_is_opened(command, fitted, tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        assert command("export", f"checkpoint={fitted}", "output=a.safetensors")[0] == 0
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_signal_that_is_gone_is_said(command, fitted):
+    contents = torch.load(fitted / "checkpoints" / "last.ckpt", weights_only=True)
+    contents["ffnet"]["settings"]["dataset"]["path"] = "gone.png"
+    torch.save(contents, "a.ckpt")
+    code, out, err = command("export", "checkpoint=a.ckpt", "output=a.safetensors", "precision=int8")
+    assert (code, err) == (0, "")
+    assert "scores  none: " in out
+    assert "gone.png: no such file" in out
+
+
+def test_an_unknown_precision_is_one_line(command, fitted, tmp_path):
+    code, _, err = command("export", f"checkpoint={fitted}", "output=a.onnx", "precision=int4")
+    assert (code, err) == (2, "ffnet export: precision: expected one of float32, float16, int8, got 'int4'\n")
+    assert not (tmp_path / "a.onnx").exists()
 
 
 @pytest.mark.untraced

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from PIL import Image
 
 import ffnet
 from ffnet.cli import main
@@ -65,6 +66,18 @@ def test_mesh_writes_every_format_in_the_files_coordinates(command, fitted, tmp_
     assert mesh.center_mass == pytest.approx(trimesh.load_mesh(path).center_mass, abs=0.1)
     mesh.merge_vertices()
     assert mesh.is_watertight
+
+
+def test_a_turntable_is_an_animation_without_an_end(command, fitted, tmp_path):
+    settings = ["resolution=16", "components=largest", "normals=smooth", "turntable=a.gif", "output=a.ply"]
+    code, out, err = command("mesh", f"checkpoint={fitted}", *settings)
+    assert (code, err) == (0, "")
+    assert "wrote   a.gif" in out
+    with Image.open(tmp_path / "a.gif") as picture:
+        assert (picture.size, picture.n_frames, picture.info["loop"]) == ((320, 320), 36, 0)
+    mesh = trimesh.load_mesh(tmp_path / "a.ply", process=False)
+    assert len(mesh.split(only_watertight=False)) == 1
+    assert "vertex_normals" in mesh._cache
 
 
 def test_the_mesh_is_where_the_field_changes_its_sign(command, fitted, tmp_path):
@@ -143,6 +156,11 @@ def test_a_field_without_a_surface_leaves_no_mesh_and_says_so(command, tmp_path,
         (["output=nowhere/a.ply"], "is not a directory"),
         (["reference=nowhere.obj"], "nowhere.obj: no such file; expected a mesh"),
         (["device=toaster"], "toaster"),
+        (["components=biggest"], "components: expected all or largest, got 'biggest'"),
+        (["normals=flat"], "normals: expected null or smooth, got 'flat'"),
+        (["normals=smooth", "output=a.stl"], "normals: expected null for .stl"),
+        (["turntable=a.mp4"], "turntable: expected a name that ends in .gif, got 'a.mp4'"),
+        (["turntable=nowhere/a.gif"], "is not a directory"),
     ],
 )
 def test_mesh_refuses(command, fitted, overrides, message):
