@@ -16,7 +16,7 @@ def together(*meshes: Mesh) -> Mesh:
 
 
 def test_the_component_of_the_largest_area_is_kept_not_that_of_the_most_faces():
-    large, small = ball(1.0, 2), Mesh(ball(0.1, 4).vertices + [5, 0, 0], ball(0.1, 4).faces)
+    large, small = ball(1.0, 2), Mesh(ball(0.1, 4).vertices + np.array([5, 0, 0]), ball(0.1, 4).faces)
     assert len(small.faces) > len(large.faces)
     for mesh in (together(small, large), together(large, small)):
         found = largest_component(mesh)
@@ -26,7 +26,7 @@ def test_the_component_of_the_largest_area_is_kept_not_that_of_the_most_faces():
 
 def test_normals_of_a_ball_point_outwards():
     mesh = ball(2.0)
-    np.testing.assert_allclose(unit_normals(mesh), mesh.vertices / 2, atol=1e-3)
+    np.testing.assert_allclose(unit_normals(mesh), mesh.vertices / 2, atol=0.01)
 
 
 @pytest.mark.parametrize("suffix", ["ply", "obj", "glb"])
@@ -35,9 +35,10 @@ def test_normals_are_written(tmp_path, suffix):
     directions = np.roll(mesh.vertices / 2, 1, axis=1)  # none that a reader would compute
     write_mesh(mesh, tmp_path / f"a.{suffix}", directions)
     write_mesh(mesh, tmp_path / f"b.{suffix}")
-    read = trimesh.load_scene(tmp_path / f"a.{suffix}", process=False).to_mesh()
-    order = np.lexsort(read.vertices.round(5).T), np.lexsort(mesh.vertices.round(5).T)
-    np.testing.assert_allclose(read.vertex_normals[order[0]], directions[order[1]], atol=1e-5)
+    read = trimesh.load_scene(tmp_path / f"a.{suffix}", process=False, maintain_order=True)
+    (found,) = read.geometry.values()
+    np.testing.assert_allclose(found.vertices, mesh.vertices, atol=1e-6)
+    np.testing.assert_allclose(found.vertex_normals, directions, atol=1e-6)
     assert (tmp_path / f"a.{suffix}").stat().st_size > (tmp_path / f"b.{suffix}").stat().st_size
 
 
