@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Settings that a checkpoint does not store: those of the field, which it stores separately, and of the execution.
-NOT_KEPT = ("encoder", "model", "logger", "run_dir", "resume", "overwrite", "trust", "limits")
+NOT_KEPT = ("encoder", "model", "logger", "run_dir", "resume", "overwrite", "trust", "limits", "name", "tags")
 
 
 def assemble(

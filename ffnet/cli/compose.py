@@ -87,11 +87,12 @@ def composing(command: str, config_dirs: Sequence[str | Path] = ()) -> Iterator[
 
 
 def signal_name(*, _root_: DictConfig) -> str:
-    """The name of the signal as part of a directory's name: that of its file, or the dataset's if it has none."""
+    """The name of the run as part of a directory's name: ``name``, or that of the signal's file, or the dataset's."""
     dataset, hydra = _root_.get("dataset"), _root_.get("hydra")
     path = dataset.get("path") if OmegaConf.is_dict(dataset) else None
     choice = hydra.runtime.choices.get("dataset") if hydra else None
-    name = Path(str(path)).stem if path else str(choice)
+    given = _root_.get("name")
+    name = str(given) if given is not None else Path(str(path)).stem if path else str(choice)
     return re.sub(r"[^\w.-]+", "-", name)[:40].strip("-.") or "signal"
 
 

@@ -15,7 +15,7 @@ from ffnet.runs.run import Run, number, score_directions, strict_json
 
 PAPER = "Tancik et al. 2020"
 # Groups of settings that say how a fit is carried out.
-EXECUTION = ("callbacks", "engine", "logger", "limits")
+EXECUTION = ("callbacks", "engine", "logger", "limits", "name", "tags")
 
 
 @dataclass(frozen=True)

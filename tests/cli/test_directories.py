@@ -148,3 +148,15 @@ def test_a_resumed_sweep_scores_a_run_with_a_damaged_record_again(command, tmp_p
     path.write_text(json.dumps(before | {"higher_is_better": ["psnr"]}))
     assert command("fit", "resume=sweep")[0] == 0
     assert json.loads(path.read_text())["psnr"] == before["psnr"]
+
+
+def test_a_run_has_a_name_and_tags(command, tmp_path):
+    assert command("fit", *SMALL, "logger=none", "name='first try: wide'", "tags=[wide,old]")[0] == 0
+    assert command("fit", *SMALL, "logger=none", "name=second")[0] == 0
+    (day,) = (path for path in (tmp_path / "outputs").iterdir() if path.name != "latest")
+    names = sorted(path.name[len("16-15-26-551439-") :] for path in day.iterdir())
+    assert names == ["first-try-wide", "second"]
+    out = command("table", f"run={day}", "columns=[name,tags,psnr]")[1]
+    assert "| first try: wide | [wide,old] |" in out
+    assert command("fit", "resume=latest", "name=third", "trainer.max_steps=30")[0] == 0
+    assert "third" in command("table", f"run={day}")[1]

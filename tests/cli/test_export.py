@@ -57,6 +57,7 @@ def said(out):
 
 @pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize("precision", ["int8", pytest.param("float16", marks=pytest.mark.long)])
+@pytest.mark.long
 def test_onnx_of_fewer_bits_has_the_psnr_that_is_said(command, fitted, precision):
     import onnxruntime
 

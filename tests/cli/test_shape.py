@@ -68,6 +68,7 @@ def test_mesh_writes_every_format_in_the_files_coordinates(command, fitted, tmp_
     assert mesh.is_watertight
 
 
+@pytest.mark.long
 def test_a_turntable_is_an_animation_without_an_end(command, fitted, tmp_path):
     settings = ["resolution=16", "components=largest", "normals=smooth", "turntable=a.gif", "output=a.ply"]
     code, out, err = command("mesh", f"checkpoint={fitted}", *settings)

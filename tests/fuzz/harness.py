@@ -13,7 +13,7 @@ from tests.fuzz.arguments import outputs, overrides
 from tests.fuzz.case import Case, Generate
 from tests.fuzz.judge import contents, verdict
 from tests.fuzz.signals import image, mesh, views
-from tests.fuzz.stored import checkpoint, record
+from tests.fuzz.stored import checkpoint, exported, record
 from tests.harness import forked
 
 # Each kind of input, and its share.
@@ -22,6 +22,7 @@ KINDS: dict[str, tuple[Generate, int]] = {
     "mesh": (mesh, 4),
     "scene": (views, 2),
     "checkpoint": (checkpoint, 6),
+    "export": (exported, 2),
     "record": (record, 4),
     "override": (overrides, 8),
     "output": (outputs, 3),

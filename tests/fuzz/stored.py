@@ -67,6 +67,29 @@ def checkpoint(rng: random.Random) -> Case:
     return Case([command, "checkpoint=in.ckpt", f"output={output}", *extra], files, output)
 
 
+def exported(rng: random.Random) -> Case:
+    """A damaged file of exported weights."""
+    from safetensors.torch import save
+
+    kind, command = rng.choice(("image", "shape")), rng.choice(("render", "mesh", "evaluate", "export"))
+    found = contents(kind)
+    entry = {name: found["ffnet"][name] for name in ("field", "signal")}
+    weights = {n.removeprefix("field."): w for n, w in found["state_dict"].items() if n.startswith("field.")}
+    if rng.random() < 0.5:
+        entry = changed(entry, rng)
+    elif rng.random() < 0.5:
+        weights = changed(weights, rng, (torch.zeros(0), torch.tensor(3), torch.zeros(4, 2, dtype=torch.int8)))
+    weights = weights if isinstance(weights, dict) else {}
+    kept = {str(name): weight.clone() for name, weight in weights.items() if isinstance(weight, torch.Tensor)}
+    data = save(kept, {"ffnet": json.dumps(entry, default=str)})
+    files: dict[str, bytes | str] = {"in.safetensors": mutated(data, rng) if rng.random() < 0.3 else data}
+    if command == "evaluate":
+        return Case(["evaluate", "checkpoint=in.safetensors"], files)
+    output = {"render": "out.png", "mesh": "out.ply", "export": "out.pt2"}[command]
+    extra = ["resolution=6"] if command == "mesh" else []
+    return Case([command, "checkpoint=in.safetensors", f"output={output}", *extra], files, output)
+
+
 RECORDS = ("metrics.json", "metrics.json", ".hydra/overrides.yaml", ".hydra/overrides.yaml", "failed.json", "events")
 RECORDS += ("reconstruction.png", ".hydra/config.yaml")
 

@@ -14,7 +14,7 @@ from tests.harness import forked
 
 pytestmark = pytest.mark.untraced
 
-SHORT = 31
+SHORT = 33
 OUTPUT = Case(["render", "output=out.png"], {"old.txt": b"old"}, "out.png")
 
 
