@@ -30,7 +30,7 @@ from ffnet.cli.trainer import PRECISIONS
 
 # Settings below these keys, and these settings, do not affect what has been fitted so far.
 CHANGEABLE_BELOW = ("trainer", "engine", "callbacks", "logger", "limits")
-CHANGEABLE = ("logger", "resume", "overwrite", "trust", "run_dir", "name", "tags")
+CHANGEABLE = ("logger", "resume", "overwrite", "trust", "run_dir")
 # The settings of the trainer that affect the result.
 FROM_CHECKPOINT = ("max_steps", "precision")
 CLIPPING = ("gradient_clip_val", "gradient_clip_algorithm")  # which earlier versions do not store

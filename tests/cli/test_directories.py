@@ -158,5 +158,3 @@ def test_a_run_has_a_name_and_tags(command, tmp_path):
     assert names == ["first-try-wide", "second"]
     out = command("table", f"run={day}", "columns=[name,tags,psnr]")[1]
     assert "| first try: wide | [wide,old] |" in out
-    assert command("fit", "resume=latest", "name=third", "trainer.max_steps=30")[0] == 0
-    assert "third" in command("table", f"run={day}")[1]

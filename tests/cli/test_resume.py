@@ -32,7 +32,7 @@ def write_sweep(folder, *overrides):
 
 MAY = "trainer.max_steps=3 engine.compile=true callbacks.checkpoints.every_n_steps=3 +callbacks.mine._target_=a.B"
 MAY += " ++logger.tensorboard.name=a logger=none hydra.run.dir=a hydra/launcher=joblib resume=a trust=[a.B] run_dir=a"
-MAY += " name=a tags=[a,b] limits.points=3 overwrite=true logger=[tensorboard,csv]"
+MAY += " limits.points=3 overwrite=true logger=[tensorboard,csv]"
 MAY_NOT = "seed=3 encoder=identity encoder.sigma=3 +dataset.path=x optimizer.lr=1 trainer=fast ~logger"
 MAY_NOT += " ~callbacks.progress trainers.max_steps=3 resumed=a precision=32-true"
 
