@@ -82,6 +82,10 @@ def in_notebook() -> bool:
 def bar_class() -> Any:
     """tqdm's bar for notebooks if its widgets are installed, else the one for terminals."""
     import tqdm
-    import tqdm.notebook
 
-    return tqdm.notebook.tqdm if in_notebook() and tqdm.notebook.IProgress is not None else tqdm.tqdm
+    if in_notebook():
+        import tqdm.notebook  # which imports IPython
+
+        if tqdm.notebook.IProgress is not None:
+            return tqdm.notebook.tqdm
+    return tqdm.tqdm

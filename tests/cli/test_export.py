@@ -11,6 +11,9 @@ import torch
 from PIL import Image
 
 import ffnet
+from tests.cli.test_choices import ENCODERS, TINY
+from tests.conftest import SMALL_SHAPE
+from tests.harness import forked
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -35,6 +38,26 @@ def test_onnx_gives_the_same_values_for_any_number_of_points(command, fitted):
         x = torch.rand(count, 2)
         (values,) = session.run(["values"], {"coordinates": x.numpy()})
         np.testing.assert_allclose(values, ffnet.load(fitted)(x).detach(), atol=1e-5)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("without_shape_checks")
+@pytest.mark.parametrize("encoder", [*ENCODERS, "spherical_harmonics"])
+def test_exporters_print_nothing_of_their_own(tmp_path, encoder):
+    """At the descriptors, where compiled code prints as well."""
+    forked.preload()
+    harmonics = encoder == "spherical_harmonics"  # of three coordinates
+    line = [o for o in SMALL_SHAPE if not o.startswith(("encoder", "trainer.max"))] if harmonics else TINY
+    done = forked.run(["fit", *line, f"encoder={encoder}", "trainer.max_steps=4", "hydra.run.dir=run"], tmp_path)
+    assert done.code == 0, done
+    scores = {"surface/iou", "uniform/iou"} if harmonics else {"psnr"}
+    for suffix, precision in (("onnx", "float32"), ("pt2", "float32"), ("safetensors", "float32"), ("onnx", "int8")):
+        argv = ["export", "checkpoint=run", f"output=x.{suffix}", f"precision={precision}"]
+        done = forked.run(argv, tmp_path)
+        assert (done.code, done.err) == (0, "")
+        begun = [text.split()[0] for text in done.out.splitlines()]
+        more = {"read", *scores} if precision == "int8" else set()
+        assert sorted(begun) == sorted({"wrote", "size", "values", *more})
 
 
 def psnr(values, fitted):
