@@ -48,6 +48,7 @@ def literal(command: str, request: Request) -> Request:
     """The request with its paths in Hydra's grammar. Several files for ``fit``, or a directory of them, are a sweep.
 
     Raises:
+        FileNotFoundError: if one of several paths for ``fit`` is missing.
         ValueError: if a command other than ``fit`` is given several paths, or a directory for ``fit`` has no files.
     """
     paths = [argument for argument in request.overrides if is_path(argument)]
@@ -56,6 +57,9 @@ def literal(command: str, request: Request) -> Request:
     if command == "fit":
         paths = [inner for path in paths for inner in signals(path)]
         request.multirun |= len(paths) > 1
+        for path in paths if len(paths) > 1 else ():  # before a sweep of them begins
+            if not os.path.lexists(_meant(subject, path)):
+                raise FileNotFoundError(f"{path}: no such file; expected a signal to fit")
         overrides = _dataset(paths, overrides)
     elif len(paths) > 1:
         raise ValueError(f"expected one {subject}, got {' and '.join(paths)}")

@@ -83,6 +83,9 @@ def test_several_files_and_directories_are_sweeps(tmp_path):
     (tmp_path / "photos").mkdir()
     for name in ("b, 2.png", "a.png", ".hidden"):
         (tmp_path / "photos" / name).touch()
+    with pytest.raises(FileNotFoundError, match=r"x\.png: no such file"):
+        found("fit", "photos", "x.png")
+    (tmp_path / "x.png").touch()
     values, multirun = found("fit", "photos", "x.png")
     assert multirun
     assert list(map(text, values["dataset.path"].list)) == ["photos/a.png", "photos/b, 2.png", "x.png"]
