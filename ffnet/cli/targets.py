@@ -31,6 +31,6 @@ def _no_class(target: str) -> str:
     module, _, name = target.rpartition(".")
     with contextlib.suppress(Exception):  # a module of the user's may raise anything
         names = dir(importlib.import_module(module))
-        close = difflib.get_close_matches(name, names, n=1)
+        close = [other for other in names if other.lower() == name.lower()] or difflib.get_close_matches(name, names)
         return f"there is no {name} in {module}" + (f"; did you mean {module}.{close[0]}?" if close else "")
     return f"there is no class {target}; expected module.Class, which can be imported"

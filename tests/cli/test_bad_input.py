@@ -221,7 +221,10 @@ FIT = {
     "no interval": (["callbacks.checkpoints.every_n_steps=0"], "every_n_steps: expected at least 1, or null, got 0"),
     "width of zero": (["model.hidden_features=0"], "hidden_features: expected"),
     "unknown start": (["model.initialization=zeros"], "initialization: expected one of torch, glorot"),
-    "unknown activation": (["model.activation._target_=torch.nn.Relu"], "torch.nn.Relu"),
+    "unknown activation": (
+        ["model.activation._target_=torch.nn.Relu"],
+        "no Relu in torch.nn; did you mean torch.nn.ReLU?",
+    ),
     "class that cannot be imported": (["encoder._target_=no_such_module.Encoder"], "no_such_module"),
     "missing CUDA": (["trainer.accelerator=cuda"], "expected cpu or auto, since torch finds no such device"),
     "unknown accelerator": (["trainer.accelerator=abacus"], "abacus"),
@@ -240,7 +243,10 @@ FIT = {
     ),
     "flags that exclude each other": (["-m", "--cfg", "job"], "expected one of --multirun, --cfg, --info"),
     "unknown experiment": (["experiment=tancik2021"], "there is no experiment 'tancik2021'; see --help"),
-    "unknown metric": (["+dataset.metrics.x._target_=torchmetrics.image.Nonsense"], "torchmetrics.image.Nonsense"),
+    "unknown metric": (
+        ["+dataset.metrics.x._target_=torchmetrics.image.Nonsense"],
+        "there is no Nonsense in torchmetrics.image",
+    ),
     "metric that is none": (
         ["+dataset.metrics.x._target_=torch.nn.MSELoss"],
         "metrics.x: expected a torchmetrics.Metric, got MSELoss",
