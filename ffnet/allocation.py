@@ -21,26 +21,29 @@ SLACK = 2**24
 
 def check_size(settings: dict[str, Any]) -> None:
     """Raises ``Excess`` if the numbers among the settings of a model alone say that it has too many parameters, so that
-    it is refused before its signal is read. Counts of ffnet's models: a layer has ``hidden_features`` squared weights,
-    or as many as there are features and frequencies.
-    """
+    it is refused before its signal is read."""
     most = limit("parameters")
-    if most is None:
-        return
-    large = [key for key, value in _integers("", settings) if value > most]
+    if most is not None and (large := _large(settings, most)):
+        raise _excess(large, most)
+
+
+def _large(settings: Any, most: int) -> list[str]:
+    """The keys of numbers that ask for more than ``most`` parameters, by themselves or, in ffnet's models, together: of
+    two hidden layers, one has ``hidden_features`` squared weights, and the first ``hidden_features`` for each frequency.
+    """
+    if large := [key for key, value in _integers("", settings) if value > most]:
+        return large
+    if not isinstance(settings, dict) or not str(settings.get("_target_")).startswith("ffnet.models."):
+        return []
     encoder = settings.get("encoder")
     numbers = {**(encoder if isinstance(encoder, dict) else {}), **settings}
     width, depth, frequencies = (
         value if type(value := numbers.get(name)) is int else 0
         for name in ("hidden_features", "hidden_layers", "num_frequencies")
     )
-    if str(settings.get("_target_")).startswith("ffnet.models.") and not large:
-        if width * width * (depth - 1) > most:
-            large = ["hidden_features", "hidden_layers"]
-        elif width * frequencies > most:
-            large = ["encoder.num_frequencies"]
-    if large:
-        raise _excess(large, most)
+    if width * width * (depth - 1) > most:
+        return ["hidden_features", "hidden_layers"]
+    return ["encoder.num_frequencies"] if width * frequencies > most else []
 
 
 def _excess(asked: list[str], most: int) -> Excess:
@@ -64,7 +67,7 @@ def built(settings: Any, make: Callable[[Any], nn.Module], held: int = 0) -> nn.
     if most is None:
         return make(settings)
     most = max(most, held)
-    large = [key for key, value in _integers("", settings) if value > most]
+    large = _large(settings, most)
     refusal = _excess(large, most)
     if large:  # a loop over so many levels or layers would take too long
         raise refusal

@@ -4,7 +4,6 @@ hydra-optuna-sweeper requires optuna 2; this sweeper supports current versions, 
 reads scores from ``metrics.json``, not from the task's return value.
 """
 
-import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.storages import JournalStorage
-
-log = logging.getLogger(__name__)
 
 # The study and its best run, in the sweep's directory.
 STUDY, JOURNAL, BEST = "ffnet", "optuna.journal", "best.json"

@@ -27,7 +27,7 @@ VERSION_BASE = "1.3"
 # Hydra's name of the provider for directories from --config-dir.
 PROVIDER = "command-line"
 # The resolvers that Hydra registers, and ours.
-RESOLVERS = ("now", "hydra", "python_version", "signal_name")
+RESOLVERS = ("now", "hydra", "python_version", "run_name")
 
 # The most configurations of jobs that are in memory at a time.
 KEPT_JOBS = 64
@@ -77,7 +77,7 @@ def composing(command: str, config_dirs: Sequence[str | Path] = ()) -> Iterator[
     token = _config_dirs.set(folders)
     try:
         with _own_state(), initialize_config_dir(str(resource("conf")), command, VERSION_BASE):
-            OmegaConf.register_new_resolver("signal_name", signal_name, replace=True)
+            OmegaConf.register_new_resolver("run_name", run_name, replace=True)
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None
             hydra.config_loader = cast(ConfigLoader, ComposedOnce(hydra.config_loader))
@@ -86,7 +86,7 @@ def composing(command: str, config_dirs: Sequence[str | Path] = ()) -> Iterator[
         _config_dirs.reset(token)
 
 
-def signal_name(*, _root_: DictConfig) -> str:
+def run_name(*, _root_: DictConfig) -> str:
     """The name of the run as part of a directory's name: ``name``, or that of the signal's file, or the dataset's."""
     dataset, hydra = _root_.get("dataset"), _root_.get("hydra")
     path = dataset.get("path") if OmegaConf.is_dict(dataset) else None

@@ -138,10 +138,9 @@ def largest_component(mesh: Mesh) -> Mesh:
     """The part of ``mesh`` with the largest area of those that no edge connects."""
     import igl
 
-    corners = mesh.vertices[mesh.faces]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=-1)
-    _, part = igl.facet_components(np.ascontiguousarray(mesh.faces, np.int64))
-    kept = mesh.faces[part == np.bincount(part, area).argmax()]
+    vertices, faces = np.ascontiguousarray(mesh.vertices, np.float64), np.ascontiguousarray(mesh.faces, np.int64)
+    _, part = igl.facet_components(faces)
+    kept = faces[part == np.bincount(part, igl.doublearea(vertices, faces)).argmax()]
     used, faces = np.unique(kept, return_inverse=True)
     return Mesh(mesh.vertices[used], faces.reshape(-1, 3))
 
