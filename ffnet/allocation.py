@@ -29,7 +29,7 @@ def check_size(settings: dict[str, Any]) -> None:
 
 def _large(settings: Any, most: int) -> list[str]:
     """The keys of numbers that ask for more than ``most`` parameters, by themselves or, in ffnet's models, together: of
-    two hidden layers, one has ``hidden_features`` squared weights, and the first ``hidden_features`` for each frequency.
+    two hidden layers, one has ``hidden_features`` squared weights; the first has ``hidden_features`` per frequency.
     """
     if large := [key for key, value in _integers("", settings) if value > most]:
         return large
