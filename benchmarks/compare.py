@@ -39,11 +39,11 @@ IMAGE = "dataset.size=[64,64] dataset.batch_size=512"
 SHAPE = "dataset.batch_size=512 dataset.scored_points=4096 dataset.resolution=32"
 # Name: the settings of the fit; what --small adds to them.
 CASES = {
-    "default": ("", IMAGE),
+    "paper": ("encoder=gaussian", IMAGE),
     "fast": ("recipe=fast", IMAGE),
     # Muon orthogonalises in bfloat16 whatever the precision: small matrices where that is not native.
-    "quality": ("recipe=quality", f"{IMAGE} model.hidden_features=64 encoder.num_frequencies=64"),
-    "half": ("dataset.split=half", IMAGE),
+    "muon": ("encoder=gaussian optimizer=muon", f"{IMAGE} optimizer.muon_lr=1e-2 optimizer.momentum=0.9 model.hidden_features=64 encoder.num_frequencies=64"),
+    "half": ("encoder=gaussian dataset.split=half", IMAGE),
     "occupancy": ("dataset=occupancy", f"{SHAPE} dataset.pool=65536"),
     "occupancy_fresh": ("dataset=occupancy dataset.pool=null", SHAPE),
     "natural": ("experiment=tancik2020/natural", "dataset.size=[64,64] engine.micro_batch=256"),

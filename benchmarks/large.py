@@ -21,7 +21,7 @@ torch.rand(64, 64) @ torch.rand(64, 64)
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before = peak()
 if {picture!r}:
-    overrides = ["dataset.path=" + {picture!r}, "~callbacks.evaluation", "trainer.max_steps={steps}"]
+    overrides = ["recipe=paper", "dataset.path=" + {picture!r}, "~callbacks.evaluation", "trainer.max_steps={steps}"]
     module, trainer = assembled(overrides)
     trainer.fit(module)
     print(json.dumps({{"mebibytes": peak() - before, "steps_per_second": module.step / module.seconds}}))

@@ -27,7 +27,7 @@ class Clock(Callback):
 
 def fit(points: int, steps: int) -> tuple[float, str]:
     still = ["~callbacks.evaluation", "~callbacks.views"]
-    module, trainer = assembled([f"dataset.batch_size={points}", f"trainer.max_steps={steps}", *still])
+    module, trainer = assembled(["recipe=paper", f"dataset.batch_size={points}", f"trainer.max_steps={steps}", *still])
     clock = Clock()
     trainer.callbacks.append(clock)
     trainer.fit(module)
@@ -35,7 +35,7 @@ def fit(points: int, steps: int) -> tuple[float, str]:
 
 
 def bare(points: int, steps: int, precision: str) -> float:
-    module, _ = assembled([f"dataset.batch_size={points}", f"trainer.max_steps={steps}"])
+    module, _ = assembled(["recipe=paper", f"dataset.batch_size={points}", f"trainer.max_steps={steps}"])
     field, dataset, generator = module.field, module.dataset, torch.Generator().manual_seed(0)
     optimizer = module.make_optimizer(field.named_parameters())
     schedule = module.make_schedule(optimizer)

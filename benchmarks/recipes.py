@@ -4,7 +4,7 @@
     python benchmarks/recipes.py PICTURE... --seconds 60 --output benchmarks/recipes.json --plot docs/recipes.png
 
 ``plain`` is Adam at 1e-3 in a PyTorch loop in float32 with batches of 8192 pixels, for ``--seconds`` seconds.
-``adam`` and ``quality`` take the same steps of the same size with the same network; ``fast`` has another.
+``adam`` and ``muon`` take the same steps of the same size with the same network, the paper's; the recipes have another.
 Pictures whose curves are in ``--output`` already are not run again, so that a long run can be cut into parts.
 All pixels are trained on and scored; the clock stands still while scores are computed.
 """
@@ -24,8 +24,11 @@ from PIL import Image
 from ffnet.fitting import evaluate
 from ffnet.training import KnowsSpans
 
+PAPER = ["trainer.max_steps=2000", "dataset.batch_size=8192"]
 RECIPES = {
-    "adam": ["trainer.max_steps=2000", "dataset.batch_size=8192", "optimizer.lr=8e-3"],
+    "adam": ["recipe=paper", "optimizer.lr=8e-3", *PAPER],
+    "muon": ["recipe=paper", "optimizer=muon", *PAPER],
+    "default": [],
     "quality": ["recipe=quality"],
     "fast": ["recipe=fast"],
 }
@@ -47,7 +50,7 @@ class Scores(KnowsSpans):
 def recipe(picture: Path, overrides: list[str]) -> tuple[Curve, int]:
     still = ["~callbacks.evaluation", "~callbacks.views"]
     module, trainer = assembled([f"dataset.path={picture}", *still, *overrides])
-    scores = Scores(0.5 if "recipe=fast" in overrides else 8.0)
+    scores = Scores(8.0 if "recipe=paper" in overrides else 0.5)
     trainer.callbacks.append(scores)
     trainer.fit(module)
     return scores.curve, sum(p.numel() for p in module.field.parameters())

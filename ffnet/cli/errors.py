@@ -184,10 +184,22 @@ def _suggestion(error: ConfigKeyError | ConfigAttributeError) -> str:
             found = sorted(path for path, leaf in names.items() if leaf in close)
     if found:
         return f"; did you mean {' or '.join(found[:3])}?"
+    if having := _options_with(group, name):
+        meant, options = having
+        told = "has it" if meant == name else f"has {group}.{meant}"
+        return f"; {' or '.join(f'{group}={option}' for option in options[:3])} {told}"
     if group == "callbacks":
         return f"; to add a callback, say +{error.full_key}._target_=module.Class"
     adds = OmegaConf.is_dict(node) and "_target_" in node
     return f"; to add an argument of its class, say +{error.full_key}=..." if adds else ""
+
+
+def _options_with(group: str, name: str) -> tuple[str, list[str]] | None:
+    """The setting with this name, or else a similar one, and the options of the group that have it."""
+    settings = {path.stem: list(OmegaConf.load(path)) for path in sorted((resource("conf") / group).glob("*.yaml"))}
+    known = {str(key) for keys in settings.values() for key in keys if not str(key).startswith("_")}
+    meant = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return (meant[0], [option for option, keys in settings.items() if meant[0] in keys]) if meant else None
 
 
 def _paths(node: Any, prefix: str = "") -> Iterator[str]:

@@ -29,6 +29,7 @@ def make_dataset(settings: Settings, make: Make, signal: Any = None) -> "Dataset
     Raises:
         ValueError, TypeError, OSError, HydraException: if the settings are invalid.
     """
+    from ffnet.cli.automatic import resolve_steps
     from ffnet.datasets import Dataset
 
     spec = settings["dataset"]
@@ -36,6 +37,7 @@ def make_dataset(settings: Settings, make: Make, signal: Any = None) -> "Dataset
     if not isinstance(dataset, Dataset):
         raise ValueError(f"dataset: expected an ffnet.datasets.Dataset, got {type(dataset).__name__}")
     settings["dataset"] = spec | dataset.resolved()
+    resolve_steps(settings, dataset, spec)
     return dataset
 
 
@@ -50,8 +52,10 @@ def make_field(settings: Settings, dataset: "Dataset", make: Make) -> "Field | M
         ValueError, TypeError, HydraException: if the settings are invalid.
     """
     from ffnet.allocation import built
+    from ffnet.cli.automatic import resolve_sizes
 
     model = settings["model"] = copy.deepcopy(settings["model"])
+    resolve_sizes(model, dataset)
     if "encoder" not in model:
         return make_module(settings, dataset, make)
     innermost = model["encoder"]
@@ -121,8 +125,8 @@ def make_parts(settings: Settings, make: Make, signal: Any = None) -> Parts:
     from ffnet.allocation import check_size
 
     steps, seed = settings["trainer"]["max_steps"], settings["seed"]
-    if type(steps) is not int or steps < 1:
-        raise ValueError(f"trainer.max_steps: expected an integer of at least 1, got {steps}")
+    if steps != "auto" and (type(steps) is not int or steps < 1):
+        raise ValueError(f"trainer.max_steps: expected an integer of at least 1, or auto, got {steps}")
     if type(seed) is not int or not 0 <= seed < 2**32:
         raise ValueError(f"seed: expected an integer in [0, 2^32), got {seed}")
     seed_globally(seed)  # for users' classes; ffnet's have their own generators

@@ -110,7 +110,8 @@ def remaining(config: DictConfig, overrides: list[str], folder: Path) -> list[st
     """
     if config.resume is not True:
         return overrides
-    if _steps(folder) >= config.trainer.max_steps:
+    wanted = config.trainer.max_steps
+    if _steps(folder) >= (0 if wanted == "auto" else wanted):
         return None
     config.resume = str(folder) if (folder / "checkpoints" / "last.ckpt").is_file() else None
     rest = [override for override in parsed(overrides) if override.key_or_group != "resume"]

@@ -162,6 +162,11 @@ class Dataset(nn.Module, ABC):
         self._evaluations.append(evaluation)
 
     @property
+    def regular(self) -> Source | None:
+        """The training queries if they form a regular grid, whether all are used or not; else None."""
+        return self.source if isinstance(self.source, Source) and self.source.grid is not None else None
+
+    @property
     def batch_size(self) -> int:
         """Number of queries per training batch."""
         return self.sampler.batch_size(self.source.size if isinstance(self.source, Source) else 0)

@@ -12,8 +12,10 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
+from ffnet.budget import check
 from ffnet.rendering import bands, pixel_coordinates, render
 from ffnet.signals.base import Field, Progress, Raster
+from ffnet.signals.enlarging import enlarged
 from ffnet.signals.image_files import (
     check_writable,
     cropped,
@@ -115,6 +117,8 @@ class ImageSignal:
         size: [height, width] to resize to after the crop (Lanczos), or the length of the longer side.
         offset: position of a pixel in its cell: 0.5 is the centre, 0 the corner (Tancik et al. 2020).
         max_pixels: larger files are refused, because they may be decompression bombs; None is the limit of pixels.
+        enlarge: how many times as high and wide the image is made (``ffnet.signals.enlarging``); None leaves it as it
+            is.
 
     Attributes:
         pixels: (height, width, channels).
@@ -131,6 +135,7 @@ class ImageSignal:
         size: int | Sequence[int] | None = None,
         offset: float = 0.5,
         max_pixels: int | None = None,
+        enlarge: int | None = None,
     ) -> None:
         if not 0 <= offset <= 1:
             raise ValueError(f"offset: expected a number in [0, 1], got {offset}")
@@ -144,9 +149,19 @@ class ImageSignal:
             if crop is not None or size is not None:
                 raise ValueError("crop, size: expected null for floating-point values; crop or resize the array before")
         self.pixels = torch.tensor(pixels)
-        self.height, self.width, self.channels = self.pixels.shape
         bits = 8 * self.pixels.dtype.itemsize if not self.pixels.is_floating_point() else 8
+        if enlarge is not None:
+            self.pixels = _enlarged(self.pixels, enlarge)
+        self.height, self.width, self.channels = self.pixels.shape
         self.record = ImageRecord((self.height, self.width), self.channels, bits, offset, **note)
+
+
+def _enlarged(pixels: Tensor, factor: int) -> Float[Tensor, "h w c"]:
+    height, width, _ = pixels.shape
+    if type(factor) is int and factor > 1:
+        check("points", 4 * height * width * factor**2, "enlarge, squared, times 4 and the image's pixels")
+        log.info("enlarge %dx%d to %dx%d pixels", width, height, width * factor, height * factor)
+    return enlarged(unit(pixels), factor)
 
 
 def unit(pixels: Tensor) -> Float[Tensor, "..."]:

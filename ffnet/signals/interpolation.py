@@ -1,4 +1,4 @@
-"""Baselines for held-out pixels: interpolation from their neighbours."""
+"""Values between samples of a regular grid, by convolution of their neighbours."""
 
 from typing import Literal
 
@@ -20,6 +20,32 @@ def halfway(samples: Shaped[Tensor, "h w c"], rows: range, columns: int, kind: I
     """
     across = _halfway(samples, rows, _HALFWAY[kind])
     return _halfway(across.transpose(0, 1), range(columns), _HALFWAY[kind]).transpose(0, 1)
+
+
+def cubic(
+    samples: Shaped[Tensor, "h w c"], rows: Float[Tensor, "n"], columns: Float[Tensor, "n"]
+) -> Float[Tensor, "n c"]:
+    """Values at any places, which are in samples: (0, 0) is the first one. Border samples are replicated.
+
+    Cubic convolution with a = -1/2 in each direction (Keys 1981, equation 15), in float32; only the 16 neighbours of a
+    place are converted.
+    """
+    height, width, channels = samples.shape
+    (row, down), (column, right) = _neighbours(rows, height), _neighbours(columns, width)
+    index = (row[:, :, None] * width + column[:, None]).flatten()
+    near = samples.reshape(-1, channels)[index].float().view(-1, 4, 4, channels)
+    return torch.einsum("nr,ns,nrsc->nc", down, right, near)
+
+
+def _neighbours(places: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The four samples around each place of an axis of ``count`` samples, and their weights."""
+    first = places.floor()
+    t = (places - first)[:, None]
+    weights = torch.cat(
+        [-t / 2 + t**2 - t**3 / 2, 1 - 5 / 2 * t**2 + 3 / 2 * t**3, t / 2 + 2 * t**2 - 3 / 2 * t**3, (t**3 - t**2) / 2],
+        dim=1,
+    )
+    return (first.long()[:, None] + torch.arange(-1, 3, device=places.device)).clamp(0, count - 1), weights
 
 
 def _halfway(samples: Tensor, places: range, weights: tuple[float, ...]) -> Tensor:

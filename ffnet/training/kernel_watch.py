@@ -8,7 +8,6 @@ from torch import Tensor
 
 from ffnet.analysis import Observed, OctaveErrors, decayed_to
 from ffnet.budget import check
-from ffnet.datasets import Source
 from ffnet.kernels import effective_rank, eigenvalues, empirical_ntk_trace
 from ffnet.training.module import Fitting
 from ffnet.training.periodic import Periodic
@@ -60,11 +59,11 @@ class KernelWatch(Periodic):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Fitting)
         dataset, field = pl_module.dataset, pl_module.field
-        source = dataset.source
+        grid = dataset.regular
         self.x = dataset.probe(self.points).queries
         self.octaves: OctaveErrors | None = None
-        if isinstance(source, Source) and source.grid is not None and dataset.operator.pointwise:
-            self.octaves = OctaveErrors(source, self.band_points)
+        if grid is not None and dataset.operator.pointwise:
+            self.octaves = OctaveErrors(grid, self.band_points)
         if not self.start:  # otherwise the run was resumed
             self.start = {"kernel": self.kernel(pl_module)}
             if self.octaves is not None:

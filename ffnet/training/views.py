@@ -4,7 +4,6 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from ffnet.analysis import spectral_error
-from ffnet.datasets import Source
 from ffnet.training.module import Fitting
 from ffnet.training.periodic import Periodic
 
@@ -39,9 +38,9 @@ class Views(Periodic):
         for name, view in module.dataset.views(module.result, self.max_side).items():
             for board in boards:
                 board.experiment.add_image(f"view/{name}", view, module.step, dataformats="HWC")
-        source = module.dataset.source
-        if self.spectrum_side is not None and isinstance(source, Source) and module.dataset.operator.pointwise:
-            errors = spectral_error(module.result, source, self.spectrum_side) if source.grid is not None else {}
+        grid = module.dataset.regular
+        if self.spectrum_side is not None and grid is not None and module.dataset.operator.pointwise:
+            errors = spectral_error(module.result, grid, self.spectrum_side)
             scalars = {f"val/spectral_error/{octave}": error for octave, error in errors.items()}
             for board in boards:
                 board.log_metrics(scalars, module.step)

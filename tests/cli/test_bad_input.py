@@ -187,13 +187,13 @@ FIT = {
     "unknown argument": (["+encoder.colour=red"], "colour"),
     "no encoder": (
         ["encoder.num_frequencies=0"],
-        "num_frequencies: expected an integer of at least 1, got 0",
+        "num_frequencies: expected an integer of at least 1, or auto, got 0",
     ),
     "negative steps": (
         ["trainer.max_steps=-5"],
-        "trainer.max_steps: expected an integer of at least 1, got -5",
+        "trainer.max_steps: expected an integer of at least 1, or auto, got -5",
     ),
-    "no steps": (["trainer.max_steps=0"], "trainer.max_steps: expected an integer of at least 1, got 0"),
+    "no steps": (["trainer.max_steps=0"], "trainer.max_steps: expected an integer of at least 1, or auto, got 0"),
     "steps that are a word": (["trainer.max_steps=many"], "trainer.max_steps: expected an integer"),
     "negative rate": (["optimizer.lr=-1"], "learning rate: -1"),
     "rate that is a word": (["optimizer.lr=abc"], "optimizer.lr: expected a number, got 'abc'"),

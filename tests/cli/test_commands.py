@@ -195,7 +195,7 @@ def test_resume_takes_a_callback_that_the_run_did_not_have(command, fitted):
     assert "EarlyStopping: expected monitor to be one of val/psnr, got 'none'" in err  # so it was there
 
 
-@pytest.mark.parametrize("override", ["encoder=identity", "seed=3", "encoder.num_frequencies=9", "+dataset.path=x.png"])
+@pytest.mark.parametrize("override", ["encoder=identity", "seed=3", "encoder.levels=9", "+dataset.path=x.png"])
 def test_resume_refuses_to_change_what_is_fitted(command, fitted, override):
     code, _, err = command("fit", f"resume={fitted}", override)
     assert code == 2
@@ -363,7 +363,7 @@ def test_help_has_each_setting_with_its_value_and_comment(command):
     assert "encoder.sigma" not in out
 
 
-@pytest.mark.parametrize("recipe", ["quality", "fast"])
+@pytest.mark.parametrize("recipe", ["paper", "quality", "fast"])
 def test_recipes_fit(command, tmp_path, recipe):
     small = ["dataset.size=32", "dataset.batch_size=256", "trainer.max_steps=40", "trainer.accelerator=cpu"]
     # Muon orthogonalizes in bfloat16, which takes long where the processor has none.

@@ -105,13 +105,13 @@ def test_settings_that_do_not_fit_are_refused_in_python_too(tmp_path):
 @pytest.mark.untraced
 def test_help_lists_configs_of_ones_own(command, own):
     _, out, _ = command("fit", "--config-dir", str(own), "--help")
-    part = out[out.index("encoder=gaussian") : out.index("encoder.num_frequencies")]
+    part = out[out.index("encoder=auto") : out.index("encoder.levels")]
     assert {"iris", "positional"} <= set(part.replace(",", "").split())
     assert "iris" not in command("fit", "--help")[1]
 
 
 SWEEPS = {
-    "lists and ranges": ["dataset.crop=[3,4],[5,6]", "model.hidden_layers=range(1,3)", "encoder.sigma=choice(1,2.5)"],
+    "lists and ranges": ["dataset.crop=[3,4],[5,6]", "model.hidden_layers=range(1,3)", "encoder.levels=choice(1,2)"],
     "words in quotes": ["dataset.path='a b.png','it\\'s.png',\"c,d=e.png\""],
     "given twice": ["seed=0,1", "trainer.max_steps=3", "seed=2,3", "trainer.max_steps=4"],
     "added and deleted": ["+callbacks.evaluation.points=1,2", "~callbacks.progress", "++seed=4"],

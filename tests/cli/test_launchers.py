@@ -73,7 +73,13 @@ def search(command, monkeypatch, metrics, *settings):
             json.dump(metrics(config.encoder.sigma), file)
 
     monkeypatch.setattr(fit, "fit", write)
-    line = ["hydra/sweeper=optuna", "hydra.sweeper.trials=6", "hydra.sweep.dir=sweep", "trainer.max_steps=1"]
+    line = [
+        "encoder=gaussian",
+        "hydra/sweeper=optuna",
+        "hydra.sweeper.trials=6",
+        "hydra.sweep.dir=sweep",
+        "trainer.max_steps=1",
+    ]
     return command("fit", "-m", *line, "encoder.sigma=1,2,3,4", *settings)
 
 

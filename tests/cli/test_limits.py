@@ -43,7 +43,7 @@ FITS = {
     "lines": ([*NETWORK, "dataset=ct", "dataset.angles=100000000"], "limits.points"),
     "points along a line": ([*NETWORK, "dataset=ct", "dataset.samples=1000000000"], "limits.points"),
     "levels of a grid": ([*NETWORK, "encoder=grid", "encoder.levels=1000000000"], "limits.parameters"),
-    "frequencies": ([*NETWORK, "encoder.num_frequencies=60000000"], "limits.parameters"),
+    "frequencies": ([*NETWORK, "encoder=gaussian", "encoder.num_frequencies=60000000"], "limits.parameters"),
     "a hidden layer": ([*NETWORK, "model.hidden_features=20000"], "limits.parameters"),
     "hidden layers": ([*NETWORK, "model.hidden_layers=1000000"], "limits.parameters"),
     "a pool": ([*SHAPE, "dataset.pool=1000000000"], "limits.points"),

@@ -9,6 +9,7 @@ from ffnet.datasets import ImageDataset
 from ffnet.datasets.base import IN_MEMORY
 from ffnet.fitting import evaluate
 from ffnet.rendering import bands, grid_coordinates
+from ffnet.sampling import FullBatch
 
 HEIGHT, WIDTH = 6, 5
 
@@ -220,3 +221,36 @@ def test_interpolated_pixels_are_scored_in_bands_of_any_size(monkeypatch, size, 
             around = [pixels[b, a] for b in (y - 1, y + 1) for a in (x - 1, x + 1) if b < size[0] and a < size[1]]
             errors.append((np.mean(around, axis=0) - pixels[y, x]) ** 2)
     assert dataset.baselines()["bilinear"]["psnr"] == pytest.approx(-10 * np.log10(np.mean(errors)), abs=1e-4)
+
+
+@pytest.mark.parametrize("split", ["all", "half"])
+@pytest.mark.parametrize("offset", [0.5, 0.0])
+def test_points_between_pixels_have_interpolated_values(tmp_path, split, offset):
+    rows, columns = np.mgrid[:12, :10] / 20
+    array = np.stack([rows, columns, rows * columns], -1)
+    dataset = ImageDataset(array, split=split, batch_size=400, between=0.25, offset=offset)
+    batch = dataset.sample(torch.Generator().manual_seed(0))
+    x, y = batch.queries[:, 0] * 10 - offset, batch.queries[:, 1] * 12 - offset
+    expected = torch.stack([y / 20, x / 20, x * y / 400], -1)
+    inner = (x > 2) & (x < 6) & (y > 2) & (y < 8)  # else the border's pixels are repeated
+    torch.testing.assert_close(batch.targets[inner], expected[inner], atol=1e-5, rtol=0)
+    step = 2 if split == "half" else 1
+    at_pixels = ((x % step).round(decimals=3) % step == 0) & ((y % step).round(decimals=3) % step == 0)
+    assert at_pixels[:300].all()
+    assert not at_pixels[300:].any()
+    # One of each of equally many consecutive pixels: with as many as there are, every pixel.
+    pixels = {(float(a), float(b)) for a, b in batch.queries[:300].tolist()}
+    assert len(pixels) == dataset.regular.size
+
+
+def test_numbered_pixels_have_no_points_between():
+    array = np.zeros((6, 5), np.uint8)
+    for settings in ({"batch_size": None}, {"batch_size": 8, "sampler": FullBatch()}, {"batch_size": 8, "between": 0}):
+        dataset = ImageDataset(array, **{"between": 0.25, **settings})
+        assert dataset.source is dataset.regular
+
+
+@pytest.mark.parametrize("between", [-0.1, 1.5, float("nan"), True])
+def test_between_is_a_fraction(between):
+    with pytest.raises(ValueError, match=r"between: expected a fraction in \[0, 1\], got"):
+        ImageDataset(np.zeros((6, 5), np.uint8), batch_size=8, between=between)

@@ -1,0 +1,76 @@
+"""Settings that are ``auto``: chosen once the signal has been read, said in the log, kept by a resumed run."""
+
+import json
+
+import pytest
+from omegaconf import OmegaConf
+
+from ffnet.checkpoint import Checkpoint
+from tests.conftest import SMALL
+
+# The default for images, on a small one.
+DEFAULT = [words for words in SMALL if not words.startswith(("encoder", "dataset.batch_size"))]
+
+
+def auto_lines(out):
+    return [line for line in out.splitlines() if line.startswith("auto ")]
+
+
+def test_the_default_follows_the_image_and_says_so(command, tmp_path):
+    whole = [words for words in DEFAULT if not words.startswith("trainer.max_steps")]
+    code, out, err = command("fit", *whole, "dataset.batch_size=auto", "hydra.run.dir=run")
+    assert (code, err) == (0, "")
+    assert auto_lines(out) == [
+        "auto    dataset.batch_size=8192, trainer.max_steps=400",
+        "auto    encoder.table_size=1024, encoder.max_resolution=36",
+    ]
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["steps"] == 400
+    assert metrics["psnr"] > 40
+    assert command("evaluate", "checkpoint=run")[0] == 0
+
+
+def test_every_one_can_be_overridden_and_a_resumed_run_keeps_what_was_chosen(command, tmp_path):
+    own = ["dataset.batch_size=64", "encoder.table_size=64"]
+    code, out, _ = command("fit", *DEFAULT, *own, "hydra.run.dir=run")
+    assert code == 0
+    assert auto_lines(out) == ["auto    encoder.max_resolution=36"]
+    saved = Checkpoint.read(tmp_path / "run" / "checkpoints" / "last.ckpt")
+    assert saved.field["encoder"]["max_resolution"] == 36
+    code, out, _ = command("fit", "resume=run", "trainer.max_steps=25")
+    assert code == 0
+    assert auto_lines(out) == []
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["steps"] == 25
+
+
+def test_a_complete_run_of_an_automatic_length_is_not_run_again(command, tmp_path):
+    whole = [words for words in DEFAULT if not words.startswith("trainer.max_steps")]
+    assert command("fit", "-m", *whole, "dataset.batch_size=16", "seed=0,1", "hydra.sweep.dir=sweep")[0] == 0
+    config = OmegaConf.load(tmp_path / "sweep" / "0" / ".hydra" / "config.yaml")
+    assert config.trainer.max_steps == "auto"
+    out = command("fit", "resume=sweep")[1]
+    assert out.count("is complete") == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            ["encoder=grid", "encoder.levels=auto"],
+            "encoder.levels: expected a value, got auto, for which there is no rule",
+        ),
+        (
+            ["model.hidden_features=auto"],
+            "model.hidden_features: expected a value, got auto, for which there is no rule",
+        ),
+        (
+            ["dataset=occupancy", "dataset.pool=64", "dataset.batch_size=8", "trainer.max_steps=auto"],
+            "trainer.max_steps: expected a number, got auto, which needs a signal on a grid",
+        ),
+        (["trainer.max_steps=soon"], "trainer.max_steps: expected an integer of at least 1, or auto, got soon"),
+    ],
+)
+def test_what_cannot_be_chosen_is_refused(command, line, message):
+    code, _, err = command("fit", *line, "logger=none", "trainer.accelerator=cpu")
+    assert code == 2
+    assert err.strip() == f"ffnet fit: {message}"
