@@ -42,7 +42,10 @@ CASES = {
     "paper": ("encoder=gaussian", IMAGE),
     "fast": ("recipe=fast", IMAGE),
     # Muon orthogonalises in bfloat16 whatever the precision: small matrices where that is not native.
-    "muon": ("encoder=gaussian optimizer=muon", f"{IMAGE} optimizer.muon_lr=1e-2 optimizer.momentum=0.9 model.hidden_features=64 encoder.num_frequencies=64"),
+    "muon": (
+        "encoder=gaussian optimizer=muon",
+        f"{IMAGE} optimizer.muon_lr=1e-2 optimizer.momentum=0.9 model.hidden_features=64 encoder.num_frequencies=64",
+    ),
     "half": ("encoder=gaussian dataset.split=half", IMAGE),
     "occupancy": ("dataset=occupancy", f"{SHAPE} dataset.pool=65536"),
     "occupancy_fresh": ("dataset=occupancy dataset.pool=null", SHAPE),

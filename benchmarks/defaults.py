@@ -1,8 +1,8 @@
-"""The default beside the paper's network and ``recipe=fast``: PSNR, seconds and peak memory, each fit a process.
+"""The default, the paper's network and ``recipe=fast``: PSNR, seconds and peak memory, each fit a process.
 
     python benchmarks/defaults.py IMAGE... --output defaults.json
 
-``fast`` trains on pixels alone (``dataset.between=0``), as it did when it was measured first. Seconds are those of the
+Seconds are those of the
 processor in the whole process, and in brackets those of training. What is in ``--output`` is not run again.
 """
 
@@ -19,7 +19,8 @@ ROWS = {"paper": ["recipe=paper"], "fast": ["recipe=fast"], "default": []}
 
 def measure(image: Path, overrides: list[str]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "ffnet", "fit", str(image), *overrides, "logger=none", f"hydra.run.dir={folder}"]
+        command = [sys.executable, "-m", "ffnet", "fit", str(image), *overrides]
+        command += ["logger=none", f"hydra.run.dir={folder}"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

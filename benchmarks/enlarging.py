@@ -1,4 +1,4 @@
-"""Enlarging, beside bicubic and Lanczos interpolation: PSNR of fits of smaller images, against the originals.
+"""Enlarging by fits, bicubic and Lanczos interpolation: PSNR of smaller images against the originals.
 
     python benchmarks/enlarging.py IMAGE... --output enlarging.json
 

@@ -111,7 +111,7 @@ def fit(
         directory: the run directory to write (checkpoint, TensorBoard events, reconstruction, ``metrics.json``); None
             writes no files.
         progress: whether to show a progress bar on a terminal or in a notebook.
-        overrides: in the syntax of the command line, such as ``["encoder=gaussian", "encoder.sigma=20"]``; applied last.
+        overrides: in the syntax of the command line, such as ``["encoder.levels=8"]``; applied last.
         config_dir: a directory with your own configs, as ``--config-dir``.
         settings: by group: an option (``encoder="positional"``), settings (``model={"hidden_features": 128}``), or both
             (``encoder=("grid", {"levels": 8})``); or a single value (``seed=3``).
