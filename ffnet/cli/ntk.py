@@ -35,11 +35,11 @@ def ntk(config: DictConfig) -> None:
     from ffnet.runs import strict_json
 
     with reading_input():
-        dataset, field = built(config)
+        dataset, field, resolved = built(config)
         few, operator = dataset.probe(2), dataset.operator.double()
         settings = checked(config.ntk, as_real(few.targets).shape[1])
-        make = instantiate(config.optimizer, _convert_="all")
-        schedule = instantiate(config.schedule, _convert_="all")
+        make = instantiate(resolved["optimizer"], _convert_="all")
+        schedule = instantiate(resolved["schedule"], _convert_="all")
         try:
             curves(field, few.queries.double(), few.targets, 1, settings["lr"], make, schedule, operator)
         except Exception as error:  # of torch's transforms, and of classes of the user's
@@ -63,8 +63,8 @@ def ntk(config: DictConfig) -> None:
     log.info("wrote   %s", folder / "ntk.json")
 
 
-def built(config: DictConfig) -> "tuple[Dataset, Field]":
-    """The dataset and the network of ``fit``, the network in float64."""
+def built(config: DictConfig) -> "tuple[Dataset, Field, dict[str, Any]]":
+    """The dataset, the network in float64, and the resolved settings of ``fit``."""
     from ffnet.cli.parts import instantiated, make_dataset, make_field
     from ffnet.models import Field
 
@@ -73,7 +73,7 @@ def built(config: DictConfig) -> "tuple[Dataset, Field]":
     field = make_field(settings, dataset, instantiated)
     if not isinstance(field, Field):
         raise ValueError("model: expected a network after an encoder, got a module alone")
-    return dataset, field.double()
+    return dataset, field.double(), settings
 
 
 def checked(settings: DictConfig, columns: int) -> dict[str, Any]:

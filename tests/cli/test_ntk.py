@@ -29,6 +29,14 @@ def test_ntk_writes_an_image_and_numbers(command, tmp_path):
         assert image.size == (1320, 960)
 
 
+def test_the_default_with_its_automatic_settings_has_a_kernel(command, tmp_path):
+    own = ("encoder", "dataset.batch_size", "trainer.max_steps")
+    code, out, err = command("ntk", *(words for words in SMALL if not words.startswith(own)), *FEW)
+    assert (code, err) == (0, "")
+    assert "auto    dataset.batch_size=8192, trainer.max_steps=400" in out
+    assert json.loads((tmp_path / "run" / "ntk.json").read_text())["points"] == 32
+
+
 @pytest.mark.parametrize("pool", ["null", "512"])
 @pytest.mark.sampled(2)
 def test_shapes_have_a_kernel_whether_their_points_have_numbers_or_not(command, tmp_path, pool):
