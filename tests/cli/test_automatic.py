@@ -6,6 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from ffnet.checkpoint import Checkpoint
+from ffnet.datasets import automatic
 from tests.conftest import SMALL
 
 # The default for images, on a small one.
@@ -16,17 +17,18 @@ def auto_lines(out):
     return [line for line in out.splitlines() if line.startswith("auto ")]
 
 
-def test_the_default_follows_the_image_and_says_so(command, tmp_path):
+def test_the_default_follows_the_image_and_says_so(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(automatic, "max_steps", lambda samples: samples // 8)
     whole = [words for words in DEFAULT if not words.startswith("trainer.max_steps")]
     code, out, err = command("fit", *whole, "dataset.batch_size=auto", "hydra.run.dir=run")
     assert (code, err) == (0, "")
     assert auto_lines(out) == [
-        "auto    dataset.batch_size=8192, trainer.max_steps=400",
+        "auto    dataset.batch_size=8192, trainer.max_steps=60",
         "auto    encoder.table_size=1024, encoder.max_resolution=36",
     ]
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert metrics["steps"] == 400
-    assert metrics["psnr"] > 40
+    assert metrics["steps"] == 60
+    assert metrics["psnr"] > 25
     assert command("evaluate", "checkpoint=run")[0] == 0
 
 
@@ -43,7 +45,8 @@ def test_every_one_can_be_overridden_and_a_resumed_run_keeps_what_was_chosen(com
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["steps"] == 25
 
 
-def test_a_complete_run_of_an_automatic_length_is_not_run_again(command, tmp_path):
+def test_a_complete_run_of_an_automatic_length_is_not_run_again(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(automatic, "max_steps", lambda samples: 6)
     whole = [words for words in DEFAULT if not words.startswith("trainer.max_steps")]
     assert command("fit", "-m", *whole, "dataset.batch_size=16", "seed=0,1", "hydra.sweep.dir=sweep")[0] == 0
     config = OmegaConf.load(tmp_path / "sweep" / "0" / ".hydra" / "config.yaml")
