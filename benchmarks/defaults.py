@@ -2,8 +2,8 @@
 
     python benchmarks/defaults.py IMAGE... --output defaults.json
 
-Seconds are those of the
-processor in the whole process, and in brackets those of training. What is in ``--output`` is not run again.
+Seconds are those of the processor in the whole process, and in brackets those of training. What is in ``--output`` is
+not run again.
 """
 
 import argparse

@@ -116,7 +116,7 @@ def watch(rounds: int = 5, steps: int = 40) -> None:
     for name in costs:
         setattr(KernelWatch, name, timed(name))
     every = ["callbacks=kernel", f"callbacks.kernel.every_n_steps={steps}", f"trainer.max_steps={rounds * steps}"]
-    module, trainer = assembled([*every, "~callbacks.evaluation", "~callbacks.views"])
+    module, trainer = assembled(["recipe=paper", *every, "~callbacks.evaluation", "~callbacks.views"])
     trainer.fit(module)
     step = module.seconds / module.step
     start, entry = (statistics.median(times) for times in costs.values())

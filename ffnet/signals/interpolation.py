@@ -30,10 +30,8 @@ def cubic(
     Cubic convolution with a = -1/2 in each direction (Keys 1981, equation 15), in float32; only the 16 neighbours of a
     place are converted.
     """
-    height, width, channels = samples.shape
-    (row, down), (column, right) = _neighbours(rows, height), _neighbours(columns, width)
-    index = (row[:, :, None] * width + column[:, None]).flatten()
-    near = samples.reshape(-1, channels)[index].float().view(-1, 4, 4, channels)
+    (row, down), (column, right) = _neighbours(rows, samples.shape[0]), _neighbours(columns, samples.shape[1])
+    near = samples[row[:, :, None], column[:, None]].float()
     return torch.einsum("nr,ns,nrsc->nc", down, right, near)
 
 
