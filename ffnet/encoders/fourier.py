@@ -67,8 +67,8 @@ class FourierEncoder(Encoder):
             where the coordinates are float32.
 
     Raises:
-        ValueError: if ``frequencies`` are empty or not finite, B does not have ``in_features`` columns, or an option
-            is unknown.
+        ValueError: if ``frequencies`` are not finite, or empty without included coordinates, B does not have
+            ``in_features`` columns or its phases are not finite, an amplitude is not finite, or an option is unknown.
     """
 
     B: Tensor
@@ -101,11 +101,14 @@ class FourierEncoder(Encoder):
             raise ValueError(f"layout: expected {', '.join(LOOPS)} in some order, got {layout!r}")
 
         def held(values: Sequence | Tensor) -> Tensor:
-            return torch.as_tensor(values, dtype=torch.float64).detach().to(dtype or torch.get_default_dtype()).clone()
+            exact = torch.as_tensor(values, dtype=torch.float64).detach()
+            return exact.to(dtype or torch.get_default_dtype()).clone(memory_format=torch.contiguous_format)
 
         f, directions = held(frequencies), None if B is None else held(B)
-        if f.ndim != 1 or f.numel() == 0 or not f.isfinite().all():
+        if f.ndim != 1 or not f.isfinite().all():
             raise ValueError(f"frequencies: expected a 1D sequence of finite numbers, got {f.tolist()}")
+        if f.numel() == 0 and include == "none":
+            raise ValueError("frequencies: expected at least one if the coordinates are not included, got none")
         if directions is not None and (directions.ndim != 2 or directions.shape[1] != in_features):
             raise ValueError(f"B: expected shape (rows, {in_features}), got {tuple(directions.shape)}")
         rows = in_features if directions is None else len(directions)
@@ -113,12 +116,17 @@ class FourierEncoder(Encoder):
         self.rows, self.unit, self.layout, self.trig, self.include = rows, unit, layout, trig, include
         self.axes = directions is None and not trainable  # each row along one axis: a product in place of a sum
         matrix, multiples = self._factors(f, directions)
+        largest = matrix.abs().sum(-1) * (1 if multiples is None else multiples.abs().max())
+        if not largest.isfinite().all():
+            raise ValueError(f"B: expected numbers whose phases are finite in {matrix.dtype}, got {largest.max()}")
         if trainable:
             self.B = nn.Parameter(matrix)
         else:
             self.register_buffer("B", matrix)
         self.register_buffer("multiples", multiples)
-        heights = None if amplitudes is None else held(amplitudes).expand(len(f), rows).clone()
+        heights = None if amplitudes is None else held(amplitudes).expand(len(f), rows).contiguous()
+        if heights is not None and not heights.isfinite().all():
+            raise ValueError(f"amplitudes: expected finite numbers, got {heights.flatten().tolist()}")
         self.register_buffer("amplitudes", heights)
 
     def _factors(self, frequencies: Tensor, directions: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -130,7 +138,7 @@ class FourierEncoder(Encoder):
         if directions is None:
             axes = torch.eye(self.in_features, dtype=frequencies.dtype, device=frequencies.device)
             return torch.kron(cycles * frequencies[:, None], axes), None
-        if len(frequencies) > 1:
+        if len(frequencies) != 1:
             return cycles * directions, frequencies
         return cycles * frequencies * directions, None
 

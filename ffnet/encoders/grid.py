@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn.functional import grid_sample
 
 from ffnet.encoders.base import Encoder, positive_integer
@@ -54,7 +55,8 @@ def sample(x: Float[Tensor, "n d"], table: Float[Tensor, "f entries"], resolutio
     dimensions = x.shape[-1]
     image = table.reshape(1, len(table), *[resolution + 1] * dimensions)
     points = (2 * x - 1).reshape(1, *[1] * (dimensions - 1), -1, dimensions)
-    return grid_sample(image, points, align_corners=True, padding_mode="border").reshape(len(table), -1)
+    features = grid_sample(image, points, align_corners=True, padding_mode="border").reshape(len(table), -1)
+    return features + (0 * x.clamp(0, 1)).sum(-1)  # torch puts NaN at the border
 
 
 class GridEncoder(Encoder):
@@ -129,5 +131,17 @@ class GridEncoder(Encoder):
     def levels(self) -> Int[Tensor, "k"]:
         return torch.arange(1, len(self.resolutions) + 1).repeat_interleave(len(self.table))
 
+    def interpolation(self, coordinates: Float[Tensor, "n d"]) -> list[Float[Tensor, "n entries"]]:
+        """Each level's sparse matrix A of 2^d weights per point: its features are ``A @ table.T``, of its entries."""
+        matrices = []
+        for entries, resolution in zip(self.entries, self.resolutions, strict=True):
+            entry, weight = corners(coordinates.T, resolution, entries)
+            rows = torch.arange(len(coordinates), device=entry.device).expand_as(entry)
+            place, size = torch.stack([rows.flatten(), entry.flatten()]), (len(coordinates), entries)
+            matrices.append(torch.sparse_coo_tensor(place, weight.flatten(), size, check_invariants=False).coalesce())
+        return matrices
+
     def _sampled(self, table: Tensor, resolution: int) -> bool:
+        if forward_ad._current_level >= 0:  # torch has no forward derivative of grid_sample
+            return False
         return self.in_features in (2, 3) and table.shape[-1] == (resolution + 1) ** self.in_features

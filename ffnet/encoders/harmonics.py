@@ -23,16 +23,21 @@ def spherical_harmonics(
     features: dict[tuple[int, int], Tensor] = {}
     real, imaginary = one, torch.zeros_like(z)  # of (x + i y)^m
     for m in range(levels):
-        below, legendre = torch.zeros_like(z), math.prod(range(1, 2 * m, 2)) * one  # P_l^m(z) / (1 - z^2)^(m/2)
+        # P_l^m(z) / (1 - z^2)^(m/2), from (2m - 1)!! on; its power of two, 2^85 for m = 18, goes to the norm.
+        fraction, exponent = math.frexp(math.prod(range(1, 2 * m, 2)))
+        below, legendre = torch.zeros_like(z), fraction * one
         for degree in range(m, levels):
             squared = (2 * degree + 1) / (4 * math.pi) * math.factorial(degree - m) / math.factorial(degree + m)
-            norm = math.sqrt(squared * (2 if m else 1)) * (-1) ** (m * condon_shortley)
+            norm = math.ldexp(math.sqrt(squared * (2 if m else 1)), exponent) * (-1) ** (m * condon_shortley)
             features[degree, -m] = norm * legendre * imaginary  # overwritten if m = 0
             features[degree, m] = norm * legendre * real
             above = ((2 * degree + 1) * z * legendre - (degree + m) * below) / (degree - m + 1)
             below, legendre = legendre, above
         real, imaginary = x * real - y * imaginary, x * imaginary + y * real
     return torch.stack([features[degree, m] for degree in range(levels) for m in range(-degree, degree + 1)], dim=-1)
+
+
+LEVELS = 64  # the polynomials of higher degrees leave float32's range
 
 
 class SphericalHarmonicsEncoder(Encoder):
@@ -42,12 +47,12 @@ class SphericalHarmonicsEncoder(Encoder):
 
     Args:
         in_features: 3.
-        levels: number of degrees, from 0.
+        levels: number of degrees, from 0; at most 64.
         mapped: the coordinates lie in [0, 1]^3 and the direction is ``2 x - 1``.
         condon_shortley: multiply by (-1)^m.
 
     Raises:
-        ValueError: if ``in_features`` is not 3 or ``levels`` is not an integer of at least 1.
+        ValueError: if ``in_features`` is not 3 or ``levels`` is not an integer from 1 to 64.
     """
 
     def __init__(
@@ -55,7 +60,9 @@ class SphericalHarmonicsEncoder(Encoder):
     ) -> None:
         if in_features != 3:
             raise ValueError(f"in_features: expected 3, got {in_features}")
-        super().__init__(3, positive_integer("levels", levels) ** 2)
+        if positive_integer("levels", levels) > LEVELS:
+            raise ValueError(f"levels: expected at most {LEVELS}, got {levels}")
+        super().__init__(3, levels**2)
         self.degrees, self.mapped, self.condon_shortley = levels, mapped, condon_shortley
 
     def encode(self, coordinates: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch k"]:

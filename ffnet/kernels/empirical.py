@@ -42,10 +42,9 @@ def empirical_ntk_per_output(
 
 def _contracted(model: nn.Module, x: Tensor, y: Tensor | None, outputs: str, chunk: int | None) -> Tensor:
     left = layers(model, x)
-    if left is None:
+    right = left if y is None or left is None else layers(model, y)
+    if left is None or right is None:
         return jacobian_ntk(model, x, x if y is None else y, outputs, chunk)
-    right = left if y is None else layers(model, y)
-    assert right is not None, "the same model has the same layers"
     return layerwise_ntk(left, right, outputs)
 
 

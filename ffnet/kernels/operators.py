@@ -49,6 +49,10 @@ class JacobianOperator:
         return torch.cat(pushed).flatten()
 
 
+class NotLayerwise(ValueError):
+    """A model has trainable parameters outside of its linear layers."""
+
+
 class LayerwiseOperator:
     """The same from the layers' inputs and signals, computed once: two matrix products per layer and vector, about a
     third of the arithmetic of a vjp and a jvp. It stores ``fan_in + c * fan_out`` numbers per point and layer.
@@ -65,7 +69,7 @@ class LayerwiseOperator:
         for part in x.split(chunk):
             found = layers(model, part)
             if found is None:
-                raise ValueError("model: expected trainable parameters in linear layers only; use JacobianOperator")
+                raise NotLayerwise("model: expected trainable parameters in linear layers only; use JacobianOperator")
             self.chunks.append(found)
         self.values = self.chunks[0][0].signals.shape[1]
         self.size = len(x) * self.values
@@ -86,7 +90,7 @@ class LayerwiseOperator:
         for found in self.chunks:
             rows = []
             for layer, weight, bias in zip(found, weights, biases, strict=True):
-                change = torch.addmm(bias, layer.inputs, weight).unflatten(1, (count, -1))
+                change = (layer.inputs @ weight + bias).unflatten(1, (count, -1))
                 rows.append(torch.einsum("nko,nco->nck", change, layer.signals))
             pushed.append(torch.stack(rows).sum(0))
         return torch.cat(pushed).flatten(0, 1)
@@ -96,6 +100,7 @@ def ntk_operator(
     model: nn.Module, x: Float[Tensor, "n d"], chunk: int = CHUNK_POINTS
 ) -> JacobianOperator | LayerwiseOperator:
     """The empirical NTK of ``model`` at ``x`` as an operator, layer by layer if possible."""
-    if layers(model, x[:8]) is None:
+    try:
+        return LayerwiseOperator(model, x, chunk)
+    except NotLayerwise:
         return JacobianOperator(model, x, chunk)
-    return LayerwiseOperator(model, x, chunk)

@@ -30,7 +30,7 @@ class KernelWatch(Periodic):
 
     Training is not affected. The start takes a forward pass and one backward pass per octave over ``band_points``, an
     entry a forward pass and the kernel: with `recipe=paper` on two cores, as long as 86 steps and, every 250 steps, 7
-    (``python benchmarks/kernels.py watch``). Encoders with parameters, and operators that evaluate several points per
+    (``python benchmarks/kernels.py watch``). Trainable frequencies, and operators that evaluate several points per
     query, need Jacobians and take much longer.
 
     Args:

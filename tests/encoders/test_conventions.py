@@ -81,6 +81,31 @@ def test_another_layout_order_or_unit_would_be_seen(shared, name, change):
     assert np.abs(encoder(golden.inputs(case)).numpy() - case["outputs"]).max() > 0.01
 
 
+@every_case
+def test_a_checkpoint_holds_contiguous_tensors(name):
+    # safetensors refuses others
+    encoder = golden.build(golden.CASES[name])
+    assert all(tensor.is_contiguous() for tensor in encoder.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        conventions.nerf_pytorch(2, num_freqs=0),
+        conventions.finer(2, num_freqs=0),
+        conventions.bacon_positional(2, num_encoding_functions=0, normalize=True),
+        conventions.siren(2, sidelength=2),
+        conventions.wire(2, sidelength=4),
+    ],
+    ids=["nerf-pytorch", "FINER", "BACON", "SIREN", "WIRE"],
+)
+def test_without_frequencies_the_coordinates_are_left_as_in_the_originals(encoder):
+    x = torch.rand(5, 2, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(encoder(x), x)
+    assert encoder.out_features == 2
+    assert encoder.levels().tolist() == [0, 0]
+
+
 def test_the_table_has_every_name():
     named = set(re.findall(r"`(\w+)\(", TABLE.read_text()))
     assert set(conventions.__all__) <= named
@@ -98,9 +123,14 @@ def test_nerfacc_without_a_degree_is_the_identity():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"frequencies": []}, "frequencies: expected a 1D sequence of finite numbers"),
+        ({"frequencies": []}, "frequencies: expected at least one if the coordinates are not included"),
+        ({"frequencies": [[1.0]]}, "frequencies: expected a 1D sequence of finite numbers"),
         ({"frequencies": [1.0, float("nan")]}, r"frequencies: expected a 1D .* finite numbers, got \[1.0, nan\]"),
         ({"B": [[1.0, 2.0, 3.0]]}, r"B: expected shape \(rows, 2\), got \(1, 3\)"),
+        ({"B": [[1.0, float("nan")]]}, "B: expected numbers whose phases are finite in torch.float32, got nan"),
+        ({"B": [[3e38, 3e38]]}, "B: expected numbers whose phases are finite in torch.float32, got inf"),
+        ({"frequencies": [1.0, 1e30], "B": [[1e30, 0.0]]}, "B: expected numbers whose phases are finite"),
+        ({"amplitudes": [float("inf")]}, "amplitudes: expected finite numbers"),
         ({"unit": "degrees"}, "unit: expected one of cycles, half_cycles, radians, got 'degrees'"),
         ({"layout": "trig freq"}, "layout: expected trig, freq, row in some order, got 'trig freq'"),
         ({"trig": "tan"}, "trig: expected one of sin cos, cos sin"),

@@ -80,6 +80,42 @@ def test_gradients_of_the_table_agree_with_finite_differences(dimensions, table_
     assert torch.autograd.gradcheck(function, (encoder.table,))
 
 
+# The first forward derivative of a process calls torch.jit.script.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
+@pytest.mark.parametrize("dimensions", [1, 2, 3, 4])
+@pytest.mark.parametrize("table_size", [16, 2**12], ids=["hashed", "dense"])
+def test_derivatives_forward_are_those_backward(dimensions, table_size):
+    encoder = GridEncoder(dimensions, 2, table_size=table_size, min_resolution=3, max_resolution=5).double()
+    x = torch.rand(7, dimensions, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    forward, backward = (
+        torch.func.vmap(derivative(encoder))(x) for derivative in (torch.func.jacfwd, torch.func.jacrev)
+    )
+    torch.testing.assert_close(forward, backward)
+    assert backward.abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3, 4])
+@pytest.mark.parametrize("table_size", [16, 2**12], ids=["hashed", "dense"])
+def test_the_features_are_the_interpolation_of_the_table(dimensions, table_size):
+    encoder = GridEncoder(dimensions, 2, table_size=table_size, min_resolution=3, max_resolution=5).double()
+    x = torch.rand(7, dimensions, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    tables = encoder.table.split(encoder.entries, dim=-1)
+    parts = [A @ table.T for A, table in zip(encoder.interpolation(x), tables, strict=True)]
+    torch.testing.assert_close(torch.cat(parts, dim=-1), encoder(x), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3, 4])
+@pytest.mark.parametrize("table_size", [16, 2**12], ids=["hashed", "dense"])
+def test_a_coordinate_that_is_no_number_has_no_features(dimensions, table_size):
+    encoder = GridEncoder(dimensions, 2, table_size=table_size, min_resolution=3, max_resolution=5)
+    x = torch.full((3, dimensions), 0.4)
+    x[1, -1] = float("nan")
+    x[2, 0] = float("inf")  # clamped
+    features = encoder(x)
+    assert features[1].isnan().all()
+    assert features[[0, 2]].isfinite().all()
+
+
 def test_resolutions_are_a_geometric_progression_with_both_ends():
     assert grid_file.resolutions(5, 16, 256) == [16, 32, 64, 128, 256]
     assert grid_file.resolutions(1, 7, 100) == [7]

@@ -31,15 +31,24 @@ def uniform(*shape: int) -> torch.Tensor:
 # spherical harmonics
 
 
-def test_harmonics_are_the_complex_ones_of_scipy():
+@pytest.mark.parametrize("levels", [8, 40])
+def test_harmonics_are_the_complex_ones_of_scipy(levels):
     theta, phi = math.pi * uniform(50), 2 * math.pi * uniform(50, 2)[:, 0]
     directions = torch.stack([theta.sin() * phi.cos(), theta.sin() * phi.sin(), theta.cos()], dim=-1)
-    found = spherical_harmonics(directions, 8)
-    for degree in range(8):
+    found = spherical_harmonics(directions, levels)
+    for degree in range(levels):
         for m in range(-degree, degree + 1):
             complex_ = (-1) ** m * sph_harm_y(degree, abs(m), theta.numpy(), phi.numpy())  # without the sign in it
             part = complex_.real if m == 0 else math.sqrt(2) * (complex_.real if m > 0 else complex_.imag)
-            np.testing.assert_allclose(found[:, degree * degree + degree + m], part, atol=1e-12)
+            np.testing.assert_allclose(found[:, degree * degree + degree + m], part, atol=1e-11)
+
+
+def test_harmonics_of_any_degree_are_finite_in_float32():
+    directions = torch.nn.functional.normalize(uniform(20, 3) - 0.5, dim=-1)
+    exact, single = spherical_harmonics(directions, 64), spherical_harmonics(directions.float(), 64)
+    torch.testing.assert_close(single.double(), exact, atol=1e-3, rtol=0)
+    with pytest.raises(ValueError, match="levels: expected at most 64, got 65"):
+        SphericalHarmonicsEncoder(3, 65)
 
 
 def test_harmonics_are_orthonormal_on_the_sphere():

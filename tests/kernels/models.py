@@ -45,6 +45,14 @@ class Borrowed(Tied):
         return self.last(torch.tanh(h @ self.second.weight))
 
 
+class BorrowedAtTheRight(Tied):
+    """A layer's weight is used outside of the layer, at points with x above 0.8 only."""
+
+    def forward(self, x):
+        h = torch.tanh(self.second(self.first(x)))
+        return self.last(torch.where(x[:, :1] > 0.8, h @ self.second.weight, h))
+
+
 class Scaled(nn.Module):
     """A parameter that no linear layer holds."""
 
@@ -88,6 +96,8 @@ LAYERED = {
     ),
     "no encoding": lambda: CoordinateMLP(IdentityEncoder(2), 2, 16, 2),
     "ffnet's siren": lambda: Siren(IdentityEncoder(2, centred=True), 2, 16, 2),
+    "hashed grid encoder": lambda: CoordinateMLP(GridEncoder(2, 3, table_size=64, max_resolution=32), 2, 8, 1),
+    "dense grid encoder": lambda: CoordinateMLP(GridEncoder(2, 2, min_resolution=4, max_resolution=8), 2, 8, 1),
     "positional encoder": lambda: CoordinateMLP(PositionalEncoder(2, 4, include_input=True), 1, 16, 1),
 }
 OTHERS = {
@@ -95,7 +105,7 @@ OTHERS = {
     "layer used twice": Tied,
     "weight used elsewhere": Borrowed,
     "free parameter": Scaled,
-    "hashed grid encoder": lambda: CoordinateMLP(GridEncoder(2, 3, table_size=64, max_resolution=32), 2, 8, 1),
+    "weight used elsewhere at some points": BorrowedAtTheRight,
 }
 
 

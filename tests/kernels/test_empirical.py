@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from ffnet.encoders import GridEncoder
 from ffnet.kernels import (
     JacobianOperator,
     LayerwiseOperator,
@@ -20,7 +19,6 @@ from ffnet.kernels import (
     ntk_operator,
 )
 from ffnet.kernels.memory import CHUNK_POINTS, NUMBERS_PER_EVALUATION, chunk_points
-from ffnet.models import CoordinateMLP
 from tests.kernels.models import LAYERED, OTHERS, built, mlp, points
 
 FULL = "nip,mjp->nmij"
@@ -134,11 +132,11 @@ def test_the_linearised_kernel_stays_while_it_trains():
     assert close(empirical_ntk(model, x), start)
 
 
-def test_a_dense_grid_encoder_has_a_kernel():
-    model = built(lambda: CoordinateMLP(GridEncoder(2, 2, min_resolution=4, max_resolution=8), 2, 8, 1))
-    x = points(6)
-    one = gradients(model, x)
-    assert close(empirical_ntk(model, x), torch.einsum("nip,mjp->nmij", one, one))
+def test_one_point_that_uses_a_weight_elsewhere_is_found_among_a_thousand():
+    model, x = built(OTHERS["weight used elsewhere at some points"]), 0.8 * points(1000)
+    assert layers(model, x) is not None
+    x[500, 0] = 0.9
+    assert layers(model, x) is None
 
 
 def test_what_has_no_parameters_to_train_has_no_layers():

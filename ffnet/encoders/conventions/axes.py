@@ -7,14 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ffnet.encoders.base import Encoder
+from ffnet.encoders.base import Encoder, positive_integer
 from ffnet.encoders.fourier import FourierEncoder
 from ffnet.encoders.identity import IdentityEncoder
 
 
 def octaves(count: int, lowest: int = 0) -> Float[Tensor, "count"]:
     """``2^lowest, 2^(lowest + 1), ...``"""
-    return torch.exp2(torch.arange(lowest, lowest + count, dtype=torch.float64))
+    return torch.exp2(torch.arange(lowest, lowest + max(count, 0), dtype=torch.float64))
 
 
 def bands(count: int, lowest: float, highest: float, log: bool) -> Float[Tensor, "count"]:
@@ -86,7 +86,7 @@ def siren(
     count = 10 if in_features == 3 else 4
     if in_features < 3 and sidelength is not None:
         side = sidelength if isinstance(sidelength, int) else min(sidelength)
-        count = math.floor(math.log2(side / 4))
+        count = math.floor(math.log2(positive_integer("sidelength", side) / 4))
     return FourierEncoder(
         in_features, octaves(count), unit="half_cycles", layout="freq row trig", include="first", dtype=dtype
     )
