@@ -1,7 +1,10 @@
 """Encoders under nerfstudio's names, arguments and methods, without nerfstudio.
 
-A replacement for ``nerfstudio.field_components.encodings``. Checkpoints load in both directions: the matrix is the
-entry ``b_matrix``. What nerfstudio delegates to tiny-cuda-nn is in ``ffnet.encoders.tinycudann``.
+Of ``nerfstudio.field_components.encodings`` it has ``Encoding`` around any encoder, and ``NeRFEncoding``,
+``FFEncoding``, ``RFFEncoding`` and ``SHEncoding`` with ``implementation="torch"``; not ``Identity``,
+``ScalingAndOffset``, ``HashEncoding``, ``PolyhedronFFEncoding``, ``TensorCPEncoding``, ``TensorVMEncoding``,
+``TriplaneEncoding`` or ``KPlanesEncoding``. Checkpoints load in both directions: the matrix is the entry ``b_matrix``.
+What nerfstudio delegates to tiny-cuda-nn is in ``ffnet.encoders.tinycudann``.
 """
 
 from typing import Any

@@ -20,14 +20,15 @@ class Sine(nn.Module):
 
 class VariableSine(nn.Module):
     """``sin(omega (|z| + 1) z)``, whose local frequency is ``omega (2 |z| + 1)`` (Liu et al. 2024, FINER,
-    arXiv 2312.02434, eq. 6)."""
+    arXiv 2312.02434, eq. 6). With ``detach_scale``, gradients take ``|z| + 1`` as a constant, as in the paper's code."""
 
-    def __init__(self, omega: float = 30.0) -> None:
+    def __init__(self, omega: float = 30.0, detach_scale: bool = False) -> None:
         super().__init__()
-        self.omega = positive("omega", omega)
+        self.omega, self.detach_scale = positive("omega", omega), detach_scale
 
     def forward(self, z: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
-        return (self.omega * (z.abs() + 1) * z).sin()
+        scale = z.abs() + 1
+        return (self.omega * (scale.detach() if self.detach_scale else scale) * z).sin()
 
 
 class Gaussian(nn.Module):

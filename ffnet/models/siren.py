@@ -73,7 +73,7 @@ class Finer(NetworkField):
     """``sin(omega (|z| + 1) z)``, z = W h + b, in every hidden layer; the first biases are U(-first_bias, first_bias).
 
     The larger the initial bias, the higher the frequencies that a unit supports: ``first_bias`` sets which part of the
-    spectrum is learned. Gradients include ``|z|``, which the paper's code detaches.
+    spectrum is learned. Gradients include ``|z|``; the paper's code detaches it, as ``detach_scale`` does.
 
     Args:
         encoder: maps coordinates (..., d) to features; the paper's lie in [-1, 1]^d.
@@ -83,6 +83,7 @@ class Finer(NetworkField):
         first_omega: of the first layer.
         hidden_omega: of the others.
         first_bias: k in the paper, 1 / sqrt(2) for its images.
+        detach_scale: take ``|z| + 1`` as a constant in gradients, as the paper's code does.
         output_activation: module applied to the values; none if None.
         seed: of the initial weights; None takes torch's global generator.
 
@@ -99,14 +100,15 @@ class Finer(NetworkField):
         first_omega: float = 30.0,
         hidden_omega: float = 30.0,
         first_bias: float = 0.5**0.5,
+        detach_scale: bool = False,
         output_activation: nn.Module | None = None,
         seed: int | None = None,
     ) -> None:
         check_widths(out_features, hidden_features, hidden_layers)
         widths = [encoder.out_features, *[hidden_features] * hidden_layers, out_features]
         activations: list[nn.Module] = [
-            VariableSine(first_omega),
-            *(VariableSine(hidden_omega) for _ in range(hidden_layers - 1)),
+            VariableSine(first_omega, detach_scale),
+            *(VariableSine(hidden_omega, detach_scale) for _ in range(hidden_layers - 1)),
         ]
         with seeded(seed):
             network = sines(widths, activations, positive("hidden_omega", hidden_omega), output_activation)

@@ -70,6 +70,7 @@ class Wire(NetworkField):
         hidden_features: complex units of a hidden layer.
         hidden_layers: their number, the first one included.
         omega: frequency of the wavelet.
+        first_omega: that of the first layer; ``omega`` if None.
         scale: one over its width.
         output_activation: module applied to the values; none if None.
         seed: of the initial weights; None takes torch's global generator.
@@ -86,6 +87,7 @@ class Wire(NetworkField):
         hidden_layers: int = 3,
         omega: float = 10.0,
         scale: float = 10.0,
+        first_omega: float | None = None,
         output_activation: nn.Module | None = None,
         seed: int | None = None,
     ) -> None:
@@ -93,7 +95,7 @@ class Wire(NetworkField):
         with seeded(seed):
             layers: list[nn.Module] = [
                 PhaseLinear(encoder.out_features, hidden_features),
-                ComplexGabor(omega, scale, real=True),
+                ComplexGabor(omega if first_omega is None else first_omega, scale, real=True),
             ]
             for _ in range(hidden_layers - 1):
                 layers += [ComplexLinear(hidden_features, hidden_features), ComplexGabor(omega, scale)]

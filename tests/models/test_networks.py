@@ -100,6 +100,16 @@ def test_finers_sine_has_a_local_frequency_that_grows_from_0():
     torch.testing.assert_close(slope, expected)
 
 
+def test_a_detached_scale_leaves_the_values_and_takes_its_part_from_the_slope():
+    z = torch.linspace(-3, 3, 601, dtype=torch.float64, requires_grad=True)
+    attached, detached = VariableSine(5.0), VariableSine(5.0, detach_scale=True)
+    assert torch.equal(attached(z), detached(z))
+    slope = torch.autograd.grad(detached(z).sum(), z)[0]
+    torch.testing.assert_close(slope, 5 * (z.abs() + 1) * (5 * (z.abs() + 1) * z).cos())
+    model = Finer(IdentityEncoder(2), 1, 8, 3, detach_scale=True)
+    assert [m.detach_scale for m in model.modules() if isinstance(m, VariableSine)] == [True] * 3
+
+
 def test_finer_reaches_higher_frequencies_the_further_from_0_its_first_biases_start():
     """Liu et al. 2024, section 3.2: the biases' range decides which frequencies the network supports."""
     x = torch.linspace(0, 1, 2048, dtype=torch.float64)[:, None]
@@ -154,14 +164,15 @@ def test_a_wavelet_lies_between_sirens_wave_and_a_gaussian():
     torch.testing.assert_close(bump[1], torch.zeros_like(z))
 
 
-def test_wire_is_a_network_of_complex_numbers():
-    model = Wire(IdentityEncoder(2), 3, 8, 3, omega=4.0, scale=2.0, seed=0).double()
+@pytest.mark.parametrize("first_omega", [None, 6.0])
+def test_wire_is_a_network_of_complex_numbers(first_omega):
+    model = Wire(IdentityEncoder(2), 3, 8, 3, omega=4.0, scale=2.0, first_omega=first_omega, seed=0).double()
     x, parameters = centred(7).double(), [p.detach().numpy() for p in model.parameters()]
 
-    def wavelet(z: np.ndarray) -> np.ndarray:
-        return np.exp(4j * z - np.abs(2 * z) ** 2)
+    def wavelet(z: np.ndarray, omega: float = 4.0) -> np.ndarray:
+        return np.exp(1j * omega * z - np.abs(2 * z) ** 2)
 
-    h = wavelet(x.numpy() @ parameters[0].T + parameters[1])
+    h = wavelet(x.numpy() @ parameters[0].T + parameters[1], first_omega or 4.0)
     for layer in (2, 4, 6):
         weight, bias = (p[0] + 1j * p[1] for p in parameters[layer : layer + 2])
         h = h @ weight.T + bias
