@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, NoReturn
 
 from ffnet.atomic import discard_unfinished
@@ -50,7 +51,7 @@ class Left:
         if self.run is not None:
             parts.append("nothing was saved" if self.step is None else f"saved at step {self.step}")
         place = self.sweep or (self.run if self.step is not None else None)
-        return "; ".join(parts if place is None else [*parts, f"go on with: ffnet fit resume={place}"])
+        return "; ".join(parts if place is None else [*parts, f"go on with: ffnet fit {quote(f'resume={place}')}"])
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import logging
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -82,13 +83,13 @@ def look(logger: "Logger", directory: Path) -> str | None:
     """How to look at what one of Lightning's loggers wrote; None for others."""
     match type(logger).__name__:  # an isinstance would import the libraries of all of them
         case "TensorBoardLogger":
-            return f"tensorboard --logdir {directory}"
+            return f"tensorboard --logdir {quote(str(directory))}"
         case "CSVLogger":
             return f"{logger.log_dir}/metrics.csv"
         case "MLFlowLogger":
             return f"mlflow ui --backend-store-uri {logger._tracking_uri}"  # type: ignore[attr-defined]
         case "WandbLogger" if logger._offline:  # type: ignore[attr-defined]
-            return f"wandb sync {directory}/wandb/offline-run-*"
+            return f"wandb sync {quote(str(directory))}/wandb/offline-run-*"
     return None
 
 

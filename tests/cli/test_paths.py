@@ -1,16 +1,21 @@
 """Paths are taken as they are: as arguments of their own, and after the settings that are paths."""
 
 import json
+import shlex
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.types import QuotedString
 from PIL import Image
 
+from ffnet.cli.finish import look
 from ffnet.cli.flags import Flags
 from ffnet.cli.overrides import parsed
 from ffnet.cli.paths import is_path, literal
+from ffnet.stopping import Left
 from tests.conftest import SMALL
 
 NAMES = [
@@ -156,3 +161,14 @@ def test_a_missing_file_is_told_before_torch_is_imported(tmp_path, argument):
     assert len(done.stderr.splitlines()) == 1
     assert "is a URL" in done.stderr if "://" in argument else "no such file" in done.stderr
     assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_run_says_to_type_next_can_be_pasted_into_a_shell(name):
+    class TensorBoardLogger:
+        pass
+
+    directory = Path("my runs") / name
+    assert shlex.split(look(TensorBoardLogger(), directory)) == ["tensorboard", "--logdir", str(directory)]
+    line = Left(3, directory).after(signal.SIGINT)
+    assert shlex.split(line.partition("go on with: ")[2]) == ["ffnet", "fit", f"resume={directory}"]
