@@ -91,7 +91,7 @@ def table(found: dict[str, Any]) -> str:
         "half-width of the features' kernel",
         "of the NTK",
         "times sigma",
-        f"eigenvalue below {LEVEL:g} at",
+        f"$v^* K v$ below {LEVEL:g} at, cycles",
     ]
     return frame.markdown(head, lines)
 

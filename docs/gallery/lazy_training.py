@@ -14,8 +14,12 @@ from matplotlib.figure import Figure
 from ffnet.kernels import eigenvalues, empirical_ntk_trace, finite_mlp, largest_stable_rate
 
 
-def trained(width: int, seed: int, steps: int) -> tuple[float, float, float]:
-    """(change of the kernel, motion of the weights, error that is left), each relative to what was at the start."""
+LAYERS = ("first", "middle", "last")
+
+
+def trained(width: int, seed: int, steps: int) -> list[float]:
+    """Change of the kernel, motion of all weights and of each layer's matrix, and error that is left, relative to what
+    was at the start."""
     x, y = torch.randn(16, 4, generator=torch.Generator().manual_seed(0)).split([3, 1], dim=1)
     model = finite_mlp(3, width, 2, seed, dtype=torch.float32)
     kernel = empirical_ntk_trace(model, x)
@@ -28,15 +32,17 @@ def trained(width: int, seed: int, steps: int) -> tuple[float, float, float]:
         (0.5 * (model(x) - y).square().sum()).backward()
         optimizer.step()
     drift = (empirical_ntk_trace(model, x) - kernel).norm() / kernel.norm()
-    moved = sum((p - w).square().sum().item() for p, w in zip(model.parameters(), weights, strict=True))
+    pairs = list(zip(model.parameters(), weights, strict=True))
+    moved = sum((p - w).square().sum().item() for p, w in pairs)
     motion = math.sqrt(moved / sum(w.square().sum().item() for w in weights))
-    return drift.item(), motion, ((model(x) - y).norm() / start).item()
+    matrices = [((p - w).norm() / w.norm()).item() for p, w in pairs if w.ndim == 2]
+    return [drift.item(), motion, *matrices, ((model(x) - y).norm() / start).item()]
 
 
 def study(small: bool) -> dict[str, Any]:
     widths, seeds, steps = ([64, 512], 3, 100) if small else ([64, 256, 1024, 2048], 5, 300)
     found = torch.tensor([[trained(width, seed, steps) for seed in range(seeds)] for width in widths]).mean(1)
-    names = ("drift", "motion", "error")
+    names = ("drift", "motion", *LAYERS, "error")
     return {"widths": widths, "steps": steps, "seeds": seeds, **dict(zip(names, found.T.tolist(), strict=True))}
 
 
@@ -50,12 +56,17 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
         axes.legend()
 
 
+def slope(found: dict[str, Any], name: str) -> float:
+    """Of the logarithms, between the smallest and the largest width."""
+    return math.log(found[name][-1] / found[name][0]) / math.log(found["widths"][-1] / found["widths"][0])
+
+
 def table(found: dict[str, Any]) -> str:
-    rows = zip(*(found[name] for name in ("widths", "drift", "motion", "error")), strict=True)
-    return frame.markdown(
-        ["width", "change of the kernel", "motion of the weights", "error that is left"],
-        [[width, f"{drift:.3f}", f"{motion:.4f}", f"{error:.3f}"] for width, drift, motion, error in rows],
-    )
+    names = ("drift", *LAYERS, "error")
+    rows = [[width, *(f"{found[name][i]:.4f}" for name in names)] for i, width in enumerate(found["widths"])]
+    rows.append(["slope", *(f"{slope(found, name):.2f}" for name in names[:-1]), ""])
+    motions = [f"motion of the {name} matrix" for name in LAYERS]
+    return frame.markdown(["width", "change of the kernel", *motions, "error that is left"], rows)
 
 
 if __name__ == "__main__":

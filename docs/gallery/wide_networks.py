@@ -39,7 +39,7 @@ def study(small: bool) -> dict[str, Any]:
     angles = torch.linspace(-math.pi, math.pi, 25)
     circle = torch.stack([angles.cos(), angles.sin()], dim=-1)
     infinite = InfiniteMLP(2, "relu", "ntk", math.sqrt(2)).nngp(circle.double())
-    drawn = outputs(circle, WIDTH, 200 if small else 2000).double()
+    drawn = outputs(circle, WIDTH, 200 if small else 20_000).double()
     products = drawn[:, 12:13] * drawn
     widths, count = ([16, 64], 4000) if small else ([8, 16, 32, 64], 40_000)
     found = [kurtosis(outputs(circle[:1], width, count, seed=width)) for width in widths]

@@ -7,7 +7,8 @@ import re
 import pytest
 import torch
 
-from ffnet.kernels import InfiniteMLP, Sigmoid, dual
+from ffnet.encoders import GaussianEncoder
+from ffnet.kernels import Gaussian, InfiniteMLP, Sigmoid, dual, empirical_ntk_trace, finite_mlp
 from tests.docs.gallery import DOCS, frame, script
 
 GUIDE = (DOCS / "theory.md").read_text()
@@ -39,6 +40,25 @@ def monte_carlo():
     a = torch.randn(1_000_000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     products = a[:, 0].relu() * (a @ torch.tensor([0.6, 0.8], dtype=torch.float64)).relu()
     return products.mean().item(), (products.std() / 1000).item()
+
+
+def test_section_6_a_width_and_a_bandwidth():
+    # Features of a frequency sigma have the Gaussian kernel of the length 1 / (2 pi sigma).
+    length, x = 0.05, torch.linspace(0, 0.3, 20, dtype=torch.float64)[:, None]
+    encoder = GaussianEncoder(1, 200_000, 1 / (2 * math.pi * length), normalize=True, dtype=torch.float64)
+    features = encoder(x)
+    torch.testing.assert_close(features @ features[0], Gaussian(length)(x, x[:1])[:, 0], atol=0.01, rtol=0)
+    assert "$\\sigma_{features} = 1 / (2 \\pi\n\\sigma_{kernel})$" in GUIDE
+
+
+def test_section_6_a_kernel_is_stationary_in_the_limit():
+    encoder = GaussianEncoder(1, 64, 3.0, normalize=True, dtype=torch.float64)
+    x = torch.tensor([[0.1], [0.2], [0.5], [0.6]], dtype=torch.float64)
+    infinite = InfiniteMLP(2, "relu", "ntk", math.sqrt(2), encoder=encoder).ntk(x)
+    finite = empirical_ntk_trace(finite_mlp(128, 256, 2, seed=0), encoder(x))
+    assert infinite[0, 1].item() == pytest.approx(infinite[2, 3].item(), rel=1e-12)
+    assert abs(finite[0, 1] / finite[2, 3] - 1) > 0.01
+    assert "in the limit of infinite width the kernel is **stationary**" in GUIDE
 
 
 def test_stated_numbers():
