@@ -28,13 +28,15 @@ RUNS = ("checkpoint", "run", "resume")
 DATASETS = {
     **dict.fromkeys((".3mf", ".dae", ".glb", ".gltf", ".obj", ".off", ".ply", ".stl"), "occupancy"),
     ".npz": "nerf",
+    **dict.fromkeys((".flac", ".mp3", ".ogg", ".wav"), "audio"),
 }
 # What files of these suffixes hold, and the datasets that fit it.
 KINDS = {
     **dict.fromkeys((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"), ("an image", ("image", "ct"))),
     **{suffix: ("a mesh", ("occupancy",)) for suffix, name in DATASETS.items() if name == "occupancy"},
     ".npz": ("posed views", ("nerf",)),
-    **dict.fromkeys((".flac", ".m4a", ".mp3", ".ogg", ".wav"), ("sound", ())),
+    **dict.fromkeys((".flac", ".mp3", ".ogg", ".wav"), ("sound", ("audio",))),
+    ".m4a": ("sound", ()),
     **dict.fromkeys((".avi", ".mkv", ".mov", ".mp4", ".webm"), ("a film", ())),
     **dict.fromkeys((".dcm", ".mha", ".nii", ".nrrd"), ("a volume", ())),
 }

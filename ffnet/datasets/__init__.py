@@ -1,5 +1,6 @@
 """Datasets: each combines the signal, operator, sampler and metrics of one task."""
 
+from ffnet.datasets.audio import AudioDataset
 from ffnet.datasets.base import Batch, Dataset, Evaluation, Held, Source, Stream
 from ffnet.datasets.ct import CTDataset
 from ffnet.datasets.image import ImageDataset
@@ -8,6 +9,7 @@ from ffnet.datasets.occupancy import OccupancyDataset
 from ffnet.datasets.tensors import TensorSource
 
 __all__ = [
+    "AudioDataset",
     "Batch",
     "CTDataset",
     "Dataset",

@@ -11,8 +11,9 @@ from ffnet.metrics.functional import iou, psnr
 if TYPE_CHECKING:
     from ffnet.metrics.overlap import IoU
     from ffnet.metrics.peak import PSNR
+    from ffnet.metrics.sound import SNR, LogSpectralDistance
 
-__all__ = ["PSNR", "IoU", "iou", "psnr"]
+__all__ = ["PSNR", "SNR", "IoU", "LogSpectralDistance", "iou", "psnr"]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,4 +25,8 @@ def __getattr__(name: str) -> Any:
         from ffnet.metrics.overlap import IoU
 
         return IoU
+    if name in ("SNR", "LogSpectralDistance"):
+        from ffnet.metrics import sound
+
+        return getattr(sound, name)
     raise AttributeError(f"module 'ffnet.metrics' has no attribute {name!r}")

@@ -1,0 +1,117 @@
+"""Audio: amplitudes over time."""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from PIL import Image
+from torch import Tensor
+
+from ffnet.datasets.base import Batch, Dataset, Evaluation, Source
+from ffnet.operators import Operator
+from ffnet.sampling import FullBatch, Sampler, UniformSampler
+from ffnet.signals.audio import AudioRecord, AudioSignal, times
+from ffnet.signals.spectrogram import spectrogram
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric
+
+
+class Samples(Source):
+    """The samples of a recording; values in [0, 1], of which 0.5 is silence."""
+
+    targets: Tensor
+
+    def __init__(self, values: Float[Tensor, "n c"]) -> None:
+        super().__init__()
+        self.hold("targets", values)
+        self.size = len(values)
+
+    def batch(self, index: Int[Tensor, "k"]) -> Batch:
+        return Batch(times(index, self.size), self.targets[index])
+
+
+class AudioDataset(Dataset):
+    """Fits a recording: the coordinate is time, the values are the channels' amplitudes.
+
+    Scores are ``snr`` and ``lsd``, the log-spectral distance, both in decibels.
+
+    Args:
+        path: a sound file that libsndfile reads.
+        start, duration: the part to fit, in seconds; all that follows ``start`` if None.
+        batch_size: samples in a training batch, drawn uniformly with replacement; None is all of them in every step.
+        metrics: further torchmetrics metrics by name. They get the whole recording (1, channels, 1, samples) in [0, 1],
+            where 0.5 is silence.
+        operator: how training observes the field, in place of evaluation at points.
+        sampler: which samples a step uses, in place of ``batch_size``.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it holds no sound, or an argument is out of range.
+    """
+
+    record: AudioRecord
+    source: Samples
+    path: Path
+
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        start: float = 0.0,
+        duration: float | None = None,
+        batch_size: int | None = 16384,
+        metrics: "Mapping[str, Metric] | None" = None,
+        operator: Operator | None = None,
+        sampler: Sampler | None = None,
+    ) -> None:
+        super().__init__()
+        if path is None:
+            raise ValueError("path: expected a recording, say dataset.path=FILE.wav")
+        if type(start) not in (int, float) or not 0 <= start < math.inf:
+            raise ValueError(f"start: expected seconds of at least 0, got {start!r}")
+        if duration is not None and (type(duration) not in (int, float) or not 0 < duration < math.inf):
+            raise ValueError(f"duration: expected seconds above 0, or null, got {duration!r}")
+        if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
+            raise ValueError(f"batch_size: expected an integer of at least 1, or null, got {batch_size!r}")
+        self.path = Path(path).absolute()
+        signal = AudioSignal(self.path, start, duration)
+        from ffnet.metrics import SNR, LogSpectralDistance  # which takes seconds, hence after the file is read
+
+        self.record = signal.record
+        self.in_features, self.out_features = 1, self.record.channels
+        self.source = Samples((signal.samples + 1) / 2)
+        if operator is not None:
+            self.operator = operator
+        self.sampler = sampler or (FullBatch() if batch_size is None else UniformSampler(batch_size))
+        self.metrics = {"snr": SNR(0.5)}
+        whole = {"lsd": LogSpectralDistance(), **(metrics or {})}
+        layout = (1, self.record.frames)
+        self.add_evaluation(Evaluation("", self.source, {"snr": SNR(0.5)}, None, layout, whole))
+
+    def mean(self) -> list[float]:
+        return self.source.targets.mean(0).tolist()
+
+    def views(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, Float[Tensor, "h w 3"]]:
+        """Spectrograms of ``target``, ``reconstruction`` and their difference, ``error``."""
+        target = self._target()
+        fitted = self.record.reconstruct(field, self.source.targets.device) / self.record.peak
+        drawn = {"target": target, "reconstruction": fitted, "error": fitted - target}
+        return {name: torch.from_numpy(spectrogram(samples, max_side)) for name, samples in drawn.items()}
+
+    def image(self) -> Image.Image:
+        return Image.fromarray((spectrogram(self._target()) * 255).round().astype(np.uint8))
+
+    def _target(self) -> Float[np.ndarray, "n c"]:
+        return 2 * self.source.targets.cpu().numpy() - 1
+
+    def resolved(self) -> dict[str, Any]:
+        return {"path": str(self.path)}
+
+    def extra_repr(self) -> str:
+        record = self.record
+        seconds = record.frames / record.rate
+        return f"{self.path.name}, {seconds:.2f} s, {record.channels} channels at {record.rate} Hz"

@@ -1,0 +1,168 @@
+"""A recording: samples in time, from and to sound files."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from ffnet.atomic import replacing
+from ffnet.budget import EVALUATIONS, check
+from ffnet.signals.base import Field, Record
+from ffnet.signals.image_files import save_image
+from ffnet.signals.spectrogram import spectrogram
+
+# What is written back as it was; anything else becomes a WAV file of floats. libsndfile's names.
+WRITTEN = {
+    "WAV": ("PCM_16", "PCM_24", "PCM_32", "PCM_U8", "FLOAT", "DOUBLE"),
+    "FLAC": ("PCM_S8", "PCM_16", "PCM_24"),
+    "OGG": ("VORBIS", "OPUS"),
+}
+# Frames written at once; libsndfile's encoder of OGG overflows its stack with long ones.
+FRAMES = 2**14
+# float32 tells so many places in [0, 1] apart.
+MOST = 2**23
+
+
+def soundfile() -> Any:
+    """The library.
+
+    Raises:
+        ValueError: if it is not installed.
+    """
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:  # OSError: libsndfile itself is missing
+        raise ValueError(f"dataset=audio needs soundfile: pip install 'ffnet[audio]' ({error})") from error
+    return soundfile
+
+
+@dataclass(frozen=True)
+class AudioRecord(Record):
+    """What a checkpoint keeps of a recording.
+
+    Attributes:
+        frames: number of samples in time.
+        channels: 1 is mono, 2 stereo.
+        rate: samples per second.
+        peak: the largest magnitude; the field's value 0 is ``-peak``, 0.5 is silence, 1 is ``peak``.
+        container, subtype: of the file, in libsndfile's names; see ``WRITTEN``.
+    """
+
+    noun: ClassVar[str] = "a recording"
+
+    frames: int
+    channels: int
+    rate: int
+    peak: float
+    container: str = "WAV"
+    subtype: str = "FLOAT"
+
+    def __post_init__(self) -> None:
+        counts = (self.frames, self.channels, self.rate)
+        if any(type(count) is not int or count < 1 for count in counts) or not 0 < self.peak < float("inf"):
+            raise ValueError(f"{self.frames} frames, {self.channels} channels, {self.rate} Hz, peak {self.peak}")
+        if self.subtype not in WRITTEN.get(self.container, ()):
+            raise ValueError(f"container {self.container}, subtype {self.subtype}")
+
+    def values(self) -> str:
+        return f"channels in [0, 1]: amplitude is {self.peak:g} (2 value - 1); the coordinate is time / duration"
+
+    def reconstruct(self, field: Field, device: torch.device | str = "cpu") -> Float[np.ndarray, "n c"]:
+        """Amplitudes at the recording's own rate."""
+        check("points", self.frames * self.channels, "the recording")
+        parts = torch.arange(self.frames, device=device).split(EVALUATIONS)
+        with torch.inference_mode():
+            values = torch.cat([field(times(part, self.frames)).float() for part in parts])
+        return self.peak * (2 * values.cpu().numpy() - 1)
+
+    def write(self, field: Field, directory: Path, device: torch.device | str = "cpu") -> Path:
+        """Writes the sound, and its spectrogram as ``views.png``."""
+        samples = self.reconstruct(field, device)
+        path = directory / f"reconstruction.{self.container.lower()}"
+        write_audio(samples, path, self)
+        save_image(
+            Image.fromarray((spectrogram(samples / self.peak) * 255).round().astype(np.uint8)), directory / "views.png"
+        )
+        return path
+
+
+def times(index: Tensor, frames: int) -> Float[Tensor, "n 1"]:
+    """The coordinates of samples, ``(i + 0.5) / n``."""
+    return ((index.double() + 0.5) / frames).float()[:, None]
+
+
+def write_audio(samples: Float[np.ndarray, "n c"], path: Path, record: AudioRecord) -> None:
+    """Writes amplitudes as a file of the record's kind, atomically."""
+    options = {"format": record.container, "subtype": record.subtype}
+    with (
+        replacing(path) as temporary,
+        soundfile().SoundFile(temporary, "w", record.rate, samples.shape[1], **options) as file,
+    ):
+        for start in range(0, len(samples), FRAMES):
+            file.write(samples[start : start + FRAMES])
+
+
+class AudioSignal:
+    """A sound file that libsndfile reads: WAV, FLAC, OGG and others.
+
+    Args:
+        path: the file.
+        start, duration: the part to read, in seconds; all that follows if ``duration`` is None.
+
+    Attributes:
+        samples: (n, c), amplitudes divided by the peak, in [-1, 1].
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is no sound, is truncated or silent, or the part lies outside.
+    """
+
+    def __init__(self, path: Path, start: float = 0.0, duration: float | None = None) -> None:
+        library = soundfile()
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: expected a sound file, found {'no file' if path.exists() else 'nothing'}")
+        if os.path.getsize(path) == 0:
+            raise ValueError(f"{path}: expected a sound file, is empty")
+        try:
+            with library.SoundFile(path) as file:
+                rate, total, container, subtype = file.samplerate, file.frames, file.format, file.subtype
+                # libsndfile takes what is there of a truncated WAV file, and says so in its log only.
+                if "should be" in file.extra_info:
+                    raise ValueError("truncated: its header promises more samples")
+                first = round(start * rate)
+                count = total - first if duration is None else min(round(duration * rate), total - first)
+                if count < 2:
+                    raise ValueError(f"start, duration: expected at least 2 of {total} samples, got {max(count, 0)}")
+                check("points", count * file.channels, f"{path}, of samples")
+                file.seek(first)
+                samples = file.read(count, dtype="float32", always_2d=True)
+        except library.SoundFileError as error:
+            raise ValueError(f"{path}: expected a sound file such as WAV, FLAC or OGG ({reason_of(error)})") from error
+        except ValueError as error:
+            raise type(error)(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from error
+        if len(samples) != count:
+            raise ValueError(f"{path}: expected {count} samples, got {len(samples)}: the file is truncated")
+        if count > MOST:
+            raise ValueError(
+                f"{path}: expected at most {MOST} samples in time, got {count}; say dataset.duration=SECONDS"
+            )
+        if not np.isfinite(samples).all():
+            raise ValueError(f"{path}: expected finite samples, found NaN or infinity")
+        peak = float(np.abs(samples).max())
+        if peak == 0:
+            raise ValueError(f"{path}: expected sound, every sample is 0")
+        if subtype not in WRITTEN.get(container, ()):
+            container, subtype = "WAV", "FLOAT"
+        self.samples = torch.from_numpy(samples / np.float32(peak))
+        self.record = AudioRecord(count, samples.shape[1], rate, peak, container, subtype)
+
+
+def reason_of(error: Exception) -> str:
+    """The library's own words, without the path that it puts first."""
+    return str(getattr(error, "error_string", error)).strip()
