@@ -141,7 +141,7 @@ def test_the_last_run_is_called_latest(command, tmp_path):
     [
         (["dataset.path=a.obj"], "a.obj: is a mesh, which dataset=image does not fit; say dataset=occupancy"),
         (["dataset=occupancy", "a.png"], "a.png: is an image, which dataset=occupancy does not fit; say dataset=image"),
-        (["a.wav"], "a.wav: is sound, which dataset=image does not fit; docs/own/dataset.md shows"),
+        (["dataset=image", "a.wav"], "a.wav: is sound, which dataset=image does not fit; say dataset=audio"),
         (["dataset=nerf", "a.mp4"], "a.mp4: is a film, which dataset=nerf does not fit"),
     ],
 )
