@@ -42,7 +42,10 @@ ARROWS = {
     "models": ({"encoders"}, {"torch", "jaxtyping"}),
     "geometry": ({"atomic", "budget"}, {"torch", "jaxtyping", "numpy", "trimesh", "igl"}),
     "rendering": ({"budget"}, {"torch", "jaxtyping", "numpy"}),
-    "signals": ({"atomic", "budget", "geometry", "operators", "rendering"}, {"torch", "jaxtyping", "numpy", "PIL"}),
+    "signals": (
+        {"atomic", "budget", "geometry", "operators", "rendering"},
+        {"torch", "jaxtyping", "numpy", "PIL", "soundfile"},
+    ),
     "datasets": (
         {"atomic", "budget", "geometry", "metrics", "operators", "rendering", "resources", "sampling", "signals"},
         {"torch", "jaxtyping", "numpy", "PIL", "torchmetrics", "tqdm"},
