@@ -15,10 +15,14 @@ from ffnet.datasets.base import Batch, Dataset, Evaluation, Source
 from ffnet.operators import Operator
 from ffnet.sampling import FullBatch, Sampler, UniformSampler
 from ffnet.signals.audio import AudioRecord, AudioSignal, times
-from ffnet.signals.spectrogram import spectrogram
+from ffnet.signals.spectrogram import picture, spectrogram
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
+
+
+# Seconds of sound that TensorBoard gets.
+HEARD = 30
 
 
 class Samples(Source):
@@ -30,6 +34,7 @@ class Samples(Source):
         super().__init__()
         self.hold("targets", values)
         self.size = len(values)
+        self.grid: tuple[int] = (len(values),)
 
     def batch(self, index: Int[Tensor, "k"]) -> Batch:
         return Batch(times(index, self.size), self.targets[index])
@@ -102,8 +107,15 @@ class AudioDataset(Dataset):
         drawn = {"target": target, "reconstruction": fitted, "error": fitted - target}
         return {name: torch.from_numpy(spectrogram(samples, max_side)) for name, samples in drawn.items()}
 
+    def sounds(self, field: Callable[[Tensor], Tensor]) -> dict[str, tuple[Float[Tensor, "1 n"], int]]:
+        """The first ``HEARD`` seconds of ``target`` and ``reconstruction``, the mean of their channels."""
+        rate = self.record.rate
+        fitted = self.record.reconstruct(field, self.source.targets.device, HEARD * rate) / self.record.peak
+        heard = {"target": self._target()[: HEARD * rate], "reconstruction": fitted.clip(-1, 1)}
+        return {name: (torch.from_numpy(samples.mean(1))[None], rate) for name, samples in heard.items()}
+
     def image(self) -> Image.Image:
-        return Image.fromarray((spectrogram(self._target()) * 255).round().astype(np.uint8))
+        return picture(self._target())
 
     def _target(self) -> Float[np.ndarray, "n c"]:
         return 2 * self.source.targets.cpu().numpy() - 1

@@ -256,6 +256,10 @@ class Dataset(nn.Module, ABC):
         """Images of the fit to view during training, RGB in [0, 1]; empty by default."""
         return {}
 
+    def sounds(self, field: Callable[[Tensor], Tensor]) -> dict[str, tuple[Float[Tensor, "1 n"], int]]:
+        """Recordings of the fit to listen to: amplitudes in [-1, 1] and samples per second; empty by default."""
+        return {}
+
     def image(self) -> "Image.Image | None":
         """The signal as an image, shown next to reconstructions; None by default."""
         return None

@@ -1,6 +1,7 @@
 """A recording: samples in time, from and to sound files."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,14 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from ffnet.atomic import replacing
 from ffnet.budget import EVALUATIONS, check
 from ffnet.signals.base import Field, Record
-from ffnet.signals.image_files import save_image
-from ffnet.signals.spectrogram import spectrogram
+from ffnet.signals.image_files import save_image, silent_stderr
+from ffnet.signals.spectrogram import picture
 
 # What is written back as it was; anything else becomes a WAV file of floats. libsndfile's names.
 WRITTEN = {
@@ -23,10 +23,14 @@ WRITTEN = {
     "FLAC": ("PCM_S8", "PCM_16", "PCM_24"),
     "OGG": ("VORBIS", "OPUS"),
 }
+# WAV files with another header, as those of more than two channels have.
+ALSO_WAV = ("WAVEX", "RF64")
 # Frames written at once; libsndfile's encoder of OGG overflows its stack with long ones.
 FRAMES = 2**14
 # float32 tells so many places in [0, 1] apart.
 MOST = 2**23
+# Bytes of an OGG file, whose end libsndfile searches for when it opens one.
+LARGEST_OGG = 2**31
 
 
 def soundfile() -> Any:
@@ -65,7 +69,9 @@ class AudioRecord(Record):
 
     def __post_init__(self) -> None:
         counts = (self.frames, self.channels, self.rate)
-        if any(type(count) is not int or count < 1 for count in counts) or not 0 < self.peak < float("inf"):
+        if any(type(count) is not int or not 1 <= count < 2**31 for count in counts) or not 0 < self.peak < float(
+            "inf"
+        ):
             raise ValueError(f"{self.frames} frames, {self.channels} channels, {self.rate} Hz, peak {self.peak}")
         if self.subtype not in WRITTEN.get(self.container, ()):
             raise ValueError(f"container {self.container}, subtype {self.subtype}")
@@ -73,10 +79,13 @@ class AudioRecord(Record):
     def values(self) -> str:
         return f"channels in [0, 1]: amplitude is {self.peak:g} (2 value - 1); the coordinate is time / duration"
 
-    def reconstruct(self, field: Field, device: torch.device | str = "cpu") -> Float[np.ndarray, "n c"]:
-        """Amplitudes at the recording's own rate."""
-        check("points", self.frames * self.channels, "the recording")
-        parts = torch.arange(self.frames, device=device).split(EVALUATIONS)
+    def reconstruct(
+        self, field: Field, device: torch.device | str = "cpu", first: int | None = None
+    ) -> Float[np.ndarray, "n c"]:
+        """Amplitudes at the recording's own rate, of all samples or of at most the ``first`` ones."""
+        frames = min(self.frames, first or self.frames)
+        check("points", frames * self.channels, "the recording")
+        parts = torch.arange(frames, device=device).split(EVALUATIONS)
         with torch.inference_mode():
             values = torch.cat([field(times(part, self.frames)).float() for part in parts])
         return self.peak * (2 * values.cpu().numpy() - 1)
@@ -86,9 +95,7 @@ class AudioRecord(Record):
         samples = self.reconstruct(field, device)
         path = directory / f"reconstruction.{self.container.lower()}"
         write_audio(samples, path, self)
-        save_image(
-            Image.fromarray((spectrogram(samples / self.peak) * 255).round().astype(np.uint8)), directory / "views.png"
-        )
+        save_image(picture(samples / self.peak), directory / "views.png")
         return path
 
 
@@ -109,7 +116,7 @@ def write_audio(samples: Float[np.ndarray, "n c"], path: Path, record: AudioReco
 
 
 class AudioSignal:
-    """A sound file that libsndfile reads: WAV, FLAC, OGG and others.
+    """A sound file that libsndfile reads: WAV, FLAC, OGG and others, of any number of channels.
 
     Args:
         path: the file.
@@ -127,40 +134,62 @@ class AudioSignal:
         library = soundfile()
         if not path.is_file():
             raise FileNotFoundError(f"{path}: expected a sound file, found {'no file' if path.exists() else 'nothing'}")
-        if os.path.getsize(path) == 0:
-            raise ValueError(f"{path}: expected a sound file, is empty")
+        check_bytes(path)
         try:
-            with library.SoundFile(path) as file:
-                rate, total, container, subtype = file.samplerate, file.frames, file.format, file.subtype
-                # libsndfile takes what is there of a truncated WAV file, and says so in its log only.
-                if "should be" in file.extra_info:
-                    raise ValueError("truncated: its header promises more samples")
-                first = round(start * rate)
-                count = total - first if duration is None else min(round(duration * rate), total - first)
+            with silent_stderr(), library.SoundFile(path) as file:  # libmpg123 prints
+                rate, container, subtype = file.samplerate, file.format, file.subtype
+                if truncated(file.extra_info):
+                    raise ValueError(f"{path}: is truncated, its header promises more samples")
+                first, count = part(file.frames, start * rate, None if duration is None else duration * rate)
                 if count < 2:
-                    raise ValueError(f"start, duration: expected at least 2 of {total} samples, got {max(count, 0)}")
+                    raise ValueError(f"start, duration: expected at least 2 of {file.frames} samples, got {count}")
+                if count > MOST:
+                    raise ValueError(
+                        f"{path}: expected at most {MOST} samples in time, got {count}; say dataset.duration=SECONDS"
+                    )
                 check("points", count * file.channels, f"{path}, of samples")
                 file.seek(first)
                 samples = file.read(count, dtype="float32", always_2d=True)
         except library.SoundFileError as error:
             raise ValueError(f"{path}: expected a sound file such as WAV, FLAC or OGG ({reason_of(error)})") from error
-        except ValueError as error:
-            raise type(error)(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from error
         if len(samples) != count:
-            raise ValueError(f"{path}: expected {count} samples, got {len(samples)}: the file is truncated")
-        if count > MOST:
-            raise ValueError(
-                f"{path}: expected at most {MOST} samples in time, got {count}; say dataset.duration=SECONDS"
-            )
+            raise ValueError(f"{path}: is truncated, expected {count} samples, got {len(samples)}")
         if not np.isfinite(samples).all():
             raise ValueError(f"{path}: expected finite samples, found NaN or infinity")
         peak = float(np.abs(samples).max())
         if peak == 0:
             raise ValueError(f"{path}: expected sound, every sample is 0")
+        container = "WAV" if container in ALSO_WAV else container
         if subtype not in WRITTEN.get(container, ()):
             container, subtype = "WAV", "FLOAT"
         self.samples = torch.from_numpy(samples / np.float32(peak))
         self.record = AudioRecord(count, samples.shape[1], rate, peak, container, subtype)
+
+
+def check_bytes(path: Path) -> None:
+    """Raises ValueError if a file is empty, or takes libsndfile too long to open."""
+    size = os.path.getsize(path)
+    with path.open("rb") as file:
+        head = file.read(4)
+    if not head:
+        raise ValueError(f"{path}: expected a sound file, is empty")
+    if head == b"OggS" and size > LARGEST_OGG:
+        raise ValueError(f"{path}: expected an OGG file of at most {LARGEST_OGG} bytes, got {size}")
+
+
+def part(total: int, first: float, count: float | None) -> tuple[int, int]:
+    """The first sample, and the number, of those from ``first`` on, at most ``count``, of ``total``."""
+    start = round(min(first, total))
+    return start, total - start if count is None else round(min(count, total - start))
+
+
+def truncated(log: str) -> bool:
+    """Whether a header promises more bytes than there are; libsndfile reads what is there and says so in its log only.
+
+    Programs that write to a pipe promise the most that fits, and are believed.
+    """
+    sizes = [(int(told), int(true)) for told, true in re.findall(r": (\d+) \(should be (\d+)\)", log)]
+    return any(told > true and told != 2**32 - 1 and told >> 12 != 0x7FFFF for told, true in sizes)
 
 
 def reason_of(error: Exception) -> str:

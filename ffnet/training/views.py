@@ -1,4 +1,4 @@
-"""Images and spectra in TensorBoard."""
+"""Images, sounds and spectra in TensorBoard."""
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -12,6 +12,7 @@ class Views(Periodic):
     """Logs at every interval and at the end:
 
     - ``view/<name>``: the images from the dataset's ``views``;
+    - ``sound/<name>``: the recordings from its ``sounds``, in the AUDIO tab;
     - ``val/spectral_error/<frequency>``: the relative spectral error per octave of frequency (1 = nothing learned), if
       the training queries are points on a grid.
 
@@ -38,6 +39,9 @@ class Views(Periodic):
         for name, view in module.dataset.views(module.result, self.max_side).items():
             for board in boards:
                 board.experiment.add_image(f"view/{name}", view, module.step, dataformats="HWC")
+        for name, (samples, rate) in module.dataset.sounds(module.result).items():
+            for board in boards:
+                board.experiment.add_audio(f"sound/{name}", samples, module.step, rate)
         grid = module.dataset.regular
         if self.spectrum_side is not None and grid is not None and module.dataset.operator.pointwise:
             errors = spectral_error(module.result, grid, self.spectrum_side)

@@ -23,6 +23,11 @@ def test_tables_are_powers_of_two_of_at_most_half_the_samples(samples):
     assert entries > samples / 4 or entries == 2**19
 
 
-@pytest.mark.parametrize(("shape", "cells"), [((512, 768), 1152), ((3,), 16), ((1, 1), 16), ((10800, 5400), 4096)])
+@pytest.mark.parametrize(("shape", "cells"), [((512, 768), 1152), ((1, 1), 16), ((10800, 5400), 4096)])
 def test_the_finest_cells_are_smaller_than_samples_up_to_a_limit(shape, cells):
     assert automatic.max_resolution(shape) == cells
+
+
+@pytest.mark.parametrize(("samples", "cells"), [(3, 16), (300_000, 100_000), (2**23, 2**19)])
+def test_recordings_have_cells_of_three_samples_up_to_a_limit(samples, cells):
+    assert automatic.max_resolution((samples,)) == cells

@@ -1,5 +1,7 @@
 """Fits that a kill must not change: every encoder, model, recipe, experiment and kind of dataset, in small."""
 
+import importlib.util
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,9 @@ SHAPE = (
 CT = ("dataset=ct", "dataset.size=16", "dataset.angles=6", "dataset.batch_size=32", "encoder.num_frequencies=16")
 NERF = ("dataset=nerf", "dataset.path=views.npz", "dataset.batch_size=16", "dataset.operator.samples=8")
 NERF += ("dataset.operator.cells=4", "dataset.operator.every_n_steps=7", "encoder.num_frequencies=3")
+AUDIO = ("dataset=audio", "dataset.path=tone.wav", "dataset.batch_size=64", "encoder.min_resolution=16")
+# Files that the fits read.
+INPUTS = ("views.npz", "tone.wav")
 
 
 def _names(group: str) -> list[str]:
@@ -61,6 +66,8 @@ def cases() -> dict[str, tuple[str, ...]]:
     found["dataset=occupancy, fresh"] = fresh
     found["dataset=ct"] = CT
     found["dataset=nerf"] = NERF
+    if importlib.util.find_spec("soundfile"):
+        found["dataset=audio"] = AUDIO
     found["callbacks=kernel"] = (
         *IMAGE,
         "callbacks=kernel",
@@ -82,6 +89,14 @@ def _arranged(overrides: tuple[str, ...]) -> tuple[str, ...]:
     """With ``COMMON``, except for what the case sets itself."""
     own = {override.partition("=")[0] for override in overrides}
     return (*overrides, *(override for override in COMMON if override.partition("=")[0] not in own))
+
+
+def write_inputs(folder: Path) -> None:
+    """Writes ``INPUTS``."""
+    write_views(folder / "views.npz")
+    with wave.open(str(folder / "tone.wav"), "wb") as file:
+        file.setparams((2, 2, 8000, 600, "NONE", ""))
+        file.writeframes(np.random.default_rng(0).integers(-9999, 9999, (600, 2)).astype("<i2").tobytes())
 
 
 def write_views(path: Path) -> None:

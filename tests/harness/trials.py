@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from tests.harness import descendants, forked
-from tests.harness.cases import IMAGE, cases, write_views
+from tests.harness.cases import IMAGE, INPUTS, cases, write_inputs
 from tests.harness.ranks import fork_ranks
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -195,7 +195,7 @@ def commands(part: str) -> dict[str, tuple[str, ...]]:
 def undisturbed(overrides: tuple[str, ...], folder: Path) -> None:
     """Fits in ``folder`` without a stop."""
     alone = [override for override in overrides if not override.startswith("hydra/launcher")]
-    write_views(folder / "views.npz")
+    write_inputs(folder)
     done = forked.run(["fit", *_placed(alone)], folder, 240, setup=fork_ranks)
     if done.code != 0 or done.err:
         raise RuntimeError(f"{' '.join(alone)}: ended with {done.code}: {done.err}")
@@ -209,7 +209,8 @@ def stop(trial: Trial, overrides: tuple[str, ...], folder: Path, reference: Path
     """Carries out ``trial`` in the empty ``folder``; ``reference`` holds the same fit, undisturbed."""
     part, generator = PARTS[trial.part], random.Random(f"{trial.part} {trial.number}")
     runs = [folder / "run" / name for name in part.runs]
-    shutil.copy(reference / "views.npz", folder)
+    for name in INPUTS:
+        shutil.copy(reference / name, folder)
     known = set(descendants.descendants(os.getpid()))
     start = ["fit", *_placed(overrides)]
     for _ in range(generator.choice((1, 1, 1, 2))):
