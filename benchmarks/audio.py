@@ -1,9 +1,11 @@
-"""Encoders and networks for audio: SNR, log-spectral distance and processor time of fits of recordings.
+"""Encoders and networks for audio: SNR, log-spectral distance and seconds of fits of recordings.
 
-    python benchmarks/audio.py RECORDING... --seconds 1.75 --steps 300   # every row on the first seconds
-    python benchmarks/audio.py RECORDING... --steps 1000 --only "siren 500 Hz 1e-3"
+    python benchmarks/audio.py RECORDING... --seconds 1.75 --steps 200 --rows "siren 50 1e-3" "gaussian 1500 3e-3"
+    python benchmarks/audio.py RECORDING... --rows "grid" "grid encoder.levels=10"
 
-Bandwidths are in hertz, so that they mean the same for recordings of any length.
+A row is ``grid`` with overrides, or a network (``gaussian``, ``siren``, ``finer``), its bandwidth in hertz and its
+learning rate. In hertz, bandwidths mean the same for recordings of any length: for ``gaussian`` the standard deviation
+of the frequencies, for the others the largest frequency of the initial first layer.
 """
 
 import argparse
@@ -17,44 +19,40 @@ import soundfile
 import ffnet
 
 
-def gaussian(hertz: float, rate: float, seconds: float) -> list[str]:
-    """``hertz`` is the standard deviation of the frequencies."""
-    return ["encoder=gaussian", f"encoder.sigma={hertz * seconds}", f"optimizer.lr={rate}"]
-
-
-def sines(model: str, hertz: float, rate: float, seconds: float) -> list[str]:
-    """``hertz`` is the largest frequency of the initial first layer, whose coordinate is in [-1, 1]."""
-    omega = math.pi * hertz * seconds
-    return ["encoder=centred", f"model={model}", f"model.first_omega={omega}", f"optimizer.lr={rate}"]
-
-
-ROWS = {"grid": lambda seconds: ["dataset.batch_size=8192", "trainer.max_steps=600"]}
-for hertz, rate in itertools.product((500, 1500, 4000), (1e-3, 3e-3)):
-    ROWS[f"gaussian {hertz} Hz {rate:g}"] = lambda seconds, h=hertz, r=rate: gaussian(h, r, seconds)
-for model, hertz, rate in itertools.product(("siren", "finer"), (150, 500, 1500), (3e-4, 1e-3)):
-    ROWS[f"{model} {hertz} Hz {rate:g}"] = lambda seconds, m=model, h=hertz, r=rate: sines(m, h, r, seconds)
+def overrides(row: str, seconds: float, steps: int) -> list[str]:
+    """The settings of ``row`` for a recording of so many seconds."""
+    name, *values = row.split()
+    if name == "grid":
+        return values
+    hertz, rate = map(float, values)
+    network = [f"encoder.sigma={hertz * seconds}"]
+    if name != "gaussian":  # its coordinate is in [-1, 1]
+        network = [f"model={name}", f"model.first_omega={math.pi * hertz * seconds}"]
+    encoder = "gaussian" if name == "gaussian" else "centred"
+    batch = ["dataset.batch_size=4096", f"trainer.max_steps={steps}"]
+    return [*network, f"encoder={encoder}", f"optimizer.lr={rate}", *batch]
 
 
 def fit(path: Path, row: str, seconds: float | None, steps: int) -> str:
     length = min(seconds or math.inf, soundfile.info(path).duration)
-    overrides = ["dataset=audio", "dataset.batch_size=4096", f"trainer.max_steps={steps}", *ROWS[row](length)]
-    overrides += [] if seconds is None else [f"dataset.duration={seconds}"]
-    overrides += ["~callbacks.views", "~callbacks.evaluation"]
+    settings = ["dataset=audio", *overrides(row, length, steps), f"dataset.duration={length}"]
     start = time.process_time()
-    run = ffnet.fit(path, overrides=overrides, progress=False)
+    run = ffnet.fit(path, overrides=[*settings, "~callbacks.views", "~callbacks.evaluation"], progress=False)
     processor, metrics = time.process_time() - start, run.metrics
     return (
-        f"{metrics['snr']:.1f} dB, LSD {metrics['lsd']:.1f} dB, {metrics['parameters']} parameters, "
-        f"{metrics['steps']} steps, processor {processor:.0f} s, clock {metrics['seconds']:.0f} s"
+        f"{metrics['snr']:.1f} dB | {metrics['lsd']:.1f} dB | {metrics['parameters']:,} | {metrics['steps']} | "
+        f"{processor:.0f} s ({metrics['seconds']:.0f} s)"
     )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", nargs="+", type=Path)
+    parser.add_argument("--rows", nargs="+", default=["grid"])
     parser.add_argument("--seconds", type=float, help="of the start of each recording; by default all")
     parser.add_argument("--steps", type=int, default=1000, help="of 4096 samples, for all but the grid")
-    parser.add_argument("--only", nargs="+", default=list(ROWS), choices=list(ROWS))
     arguments = parser.parse_args()
-    for path, row in itertools.product(arguments.recordings, arguments.only):
+    print("| recording | row | SNR | LSD | parameters | steps | processor (training by the clock) |")
+    print("|---|---|---|---|---|---|---|")
+    for path, row in itertools.product(arguments.recordings, arguments.rows):
         print(f"| {path.name} | {row} | {fit(path, row, arguments.seconds, arguments.steps)} |", flush=True)

@@ -1,8 +1,9 @@
 """A recording: samples in time, from and to sound files."""
 
+import io
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ffnet.atomic import replacing
+from ffnet.atomic import check_replaceable, replacing
 from ffnet.budget import EVALUATIONS, check
 from ffnet.signals.base import Field, Record
 from ffnet.signals.image_files import save_image, silent_stderr
@@ -23,6 +24,8 @@ WRITTEN = {
     "FLAC": ("PCM_S8", "PCM_16", "PCM_24"),
     "OGG": ("VORBIS", "OPUS"),
 }
+# What a suffix says, if the recording was of another kind.
+SUFFIXES = {".wav": ("WAV", "FLOAT"), ".flac": ("FLAC", "PCM_24"), ".ogg": ("OGG", "VORBIS")}
 # WAV files with another header, as those of more than two channels have.
 ALSO_WAV = ("WAVEX", "RF64")
 # Frames written at once; libsndfile's encoder of OGG overflows its stack with long ones.
@@ -89,6 +92,31 @@ class AudioRecord(Record):
         with torch.inference_mode():
             values = torch.cat([field(times(part, self.frames)).float() for part in parts])
         return self.peak * (2 * values.cpu().numpy() - 1)
+
+    def at_rate(self, rate: float, path: Path) -> "AudioRecord":
+        """The record of the same recording with another rate, in a file of the kind that the suffix of ``path`` says.
+
+        Raises:
+            OSError, ValueError: if there is none, or it cannot be written.
+        """
+        if type(rate) not in (int, float) or not 1 <= rate < 2**31 or round(rate) != rate:
+            raise ValueError(f"rate: expected a whole number of samples per second, got {rate}")
+        if path.suffix.lower() not in SUFFIXES:
+            raise ValueError(f"output: expected a name ending in {', '.join(SUFFIXES)}, got {path}")
+        container, subtype = SUFFIXES[path.suffix.lower()]
+        subtype = self.subtype if container == self.container else subtype
+        check_replaceable(path)
+        frames = max(2, round(self.frames * rate / self.rate))
+        check("points", frames * self.channels, "rate, times the seconds and the channels")
+        library, options = soundfile(), {"format": container, "subtype": subtype}
+        try:
+            library.SoundFile(io.BytesIO(), "w", int(rate), self.channels, **options).close()
+        except library.SoundFileError as error:
+            raise ValueError(
+                f"rate: {container} ({subtype}) of {self.channels} channels cannot have {rate} samples per second "
+                f"({reason_of(error)})"
+            ) from error
+        return replace(self, frames=frames, rate=int(rate), container=container, subtype=subtype)
 
     def write(self, field: Field, directory: Path, device: torch.device | str = "cpu") -> Path:
         """Writes the sound, and its spectrogram as ``views.png``."""
