@@ -68,7 +68,7 @@ class AudioDataset(Dataset):
         path: str | Path | None = None,
         start: float = 0.0,
         duration: float | None = None,
-        batch_size: int | None = 8192,
+        batch_size: int | None = 16384,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
         sampler: Sampler | None = None,

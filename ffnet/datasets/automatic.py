@@ -21,9 +21,9 @@ def table_size(samples: int) -> int:
 
 def max_resolution(shape: Sequence[int]) -> int:
     """Cells along an axis at the finest level of a grid: one and a half times the samples along the longest axis, at
-    least 16, at most 4096; of a single axis, as recordings have, a third of the samples, at most 2^19."""
+    least 16, at most 4096; along a single axis, which recordings have, as many as samples, at most 2^20 - 1."""
     if len(shape) == 1:
-        return min(max(shape[0] // 3, 16), 2**19)
+        return min(max(shape[0], 16), 2**20 - 1)
     return min(max(3 * max(shape) // 2, 16), 4096)
 
 

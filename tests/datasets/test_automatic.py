@@ -28,6 +28,6 @@ def test_the_finest_cells_are_smaller_than_samples_up_to_a_limit(shape, cells):
     assert automatic.max_resolution(shape) == cells
 
 
-@pytest.mark.parametrize(("samples", "cells"), [(3, 16), (300_000, 100_000), (2**23, 2**19)])
-def test_recordings_have_cells_of_three_samples_up_to_a_limit(samples, cells):
+@pytest.mark.parametrize(("samples", "cells"), [(3, 16), (300_000, 300_000), (2**23, 2**20 - 1)])
+def test_recordings_have_a_cell_per_sample_up_to_a_limit(samples, cells):
     assert automatic.max_resolution((samples,)) == cells
