@@ -1,6 +1,6 @@
 """Draws docs/audio.png: spectrograms of recordings, of their reconstructions and of the differences.
 
-    python docs/audio.py RUN...   # run directories of `ffnet fit RECORDING`
+python docs/audio.py RUN...   # run directories of `ffnet fit RECORDING`
 """
 
 import argparse
@@ -15,7 +15,9 @@ from ffnet.signals.spectrogram import RANGE, spectrogram
 
 def recordings(run: Path) -> tuple[str, int, dict[str, object]]:
     """The title, the rate, and the samples (n, c) by what they are, of a run."""
-    line = next(line for line in (run / ".hydra" / "overrides.yaml").read_text().splitlines() if "dataset.path=" in line)
+    line = next(
+        line for line in (run / ".hydra" / "overrides.yaml").read_text().splitlines() if "dataset.path=" in line
+    )
     path = Path(line.partition("dataset.path=")[2].strip("'\""))
     target, rate = soundfile.read(path, always_2d=True)
     fitted = soundfile.read(next(run.glob("reconstruction.*")), always_2d=True)[0]
@@ -35,7 +37,12 @@ if __name__ == "__main__":
         for axis, (name, samples) in zip(row, found.items(), strict=True):
             extent = (0, len(samples) / rate, 0, rate / 2000)
             shown = axis.imshow(
-                RANGE * (spectrogram(samples, 512)[..., 0] - 1), "magma", aspect="auto", vmin=-RANGE, vmax=0, extent=extent
+                RANGE * (spectrogram(samples, 512)[..., 0] - 1),
+                "magma",
+                aspect="auto",
+                vmin=-RANGE,
+                vmax=0,
+                extent=extent,
             )
             axis.set(title=f"{name}" if name != "target" else title, xlabel="s")
         row[0].set_ylabel("kHz")
