@@ -1,6 +1,7 @@
 """A recording: samples in time, from and to sound files."""
 
 import io
+import math
 import os
 import re
 from dataclasses import dataclass, replace
@@ -72,9 +73,8 @@ class AudioRecord(Record):
 
     def __post_init__(self) -> None:
         counts = (self.frames, self.channels, self.rate)
-        if any(type(count) is not int or not 1 <= count < 2**31 for count in counts) or not 0 < self.peak < float(
-            "inf"
-        ):
+        whole = all(type(count) is int and 1 <= count < 2**31 for count in counts)
+        if not whole or not 0 < self.peak < math.inf:
             raise ValueError(f"{self.frames} frames, {self.channels} channels, {self.rate} Hz, peak {self.peak}")
         if self.subtype not in WRITTEN.get(self.container, ()):
             raise ValueError(f"container {self.container}, subtype {self.subtype}")
