@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from ffnet.kernels import eigenvalues, empirical_ntk_trace, finite_mlp, largest_stable_rate
 
-
 LAYERS = ("first", "middle", "last")
 
 

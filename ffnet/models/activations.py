@@ -20,7 +20,7 @@ class Sine(nn.Module):
 
 class VariableSine(nn.Module):
     """``sin(omega (|z| + 1) z)``, whose local frequency is ``omega (2 |z| + 1)`` (Liu et al. 2024, FINER,
-    arXiv 2312.02434, eq. 6). With ``detach_scale``, gradients take ``|z| + 1`` as a constant, as in the paper's code."""
+    arXiv 2312.02434, eq. 6). With ``detach_scale``, gradients take ``|z| + 1`` as a constant, like the paper's code."""
 
     def __init__(self, omega: float = 30.0, detach_scale: bool = False) -> None:
         super().__init__()

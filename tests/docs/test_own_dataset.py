@@ -64,10 +64,11 @@ def test_the_code_is_at_most_60_lines_and_one_yaml():
     assert len("\n\n".join(blocks("python")).splitlines()) <= 60
 
 
-@pytest.mark.untraced
-def test_the_commands_do_what_the_page_says(command, folder):
-    fit, evaluate, resume, sweep, table, two = map(shlex.split, blocks("sh")[0].splitlines())
+WHOLE = [line for line in SHORT if "max_steps" not in line] + ["trainer.max_steps=30"]
 
+
+@pytest.fixture
+def run(command, folder):
     def run(line, *more):
         assert line[0] == "ffnet"
         code, out, err = command(*line[1:], *more)
@@ -75,6 +76,11 @@ def test_the_commands_do_what_the_page_says(command, folder):
         assert (code, err) == (0, said), (out, err)
         return out
 
+    return run
+
+
+def test_the_commands_do_what_the_page_says(run, command, folder):
+    fit, evaluate, resume, sweep, table, _ = map(shlex.split, blocks("sh")[0].splitlines())
     run(fit, *SHORT)
     found = metrics(folder / "run")
     assert found["higher_is_better"] == {"snr": True}
@@ -88,8 +94,7 @@ def test_the_commands_do_what_the_page_says(command, folder):
     assert json.loads(run(evaluate)) == {"snr": pytest.approx(found["snr"], abs=1e-9)}
 
     run(resume, "trainer.max_steps=30")  # the last one counts
-    whole = [line for line in SHORT if "max_steps" not in line] + ["trainer.max_steps=30"]
-    run([*fit[:-1], "hydra.run.dir=whole"], *whole)
+    run([*fit[:-1], "hydra.run.dir=whole"], *WHOLE)
     one, other = weights(folder / "run"), weights(folder / "whole")
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert metrics(folder / "run")["snr"] == metrics(folder / "whole")["snr"]
@@ -98,7 +103,16 @@ def test_the_commands_do_what_the_page_says(command, folder):
     rows = [line for line in run(table).splitlines() if line.startswith(("| gaussian", "| positional"))]
     assert len(rows) == 2
 
-    run(two, "encoder.sigma=50", *whole)
+    code, _, err = command("render", "checkpoint=run", TRUST)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "expected the fit of an image or a recording, got that of a signal" in err
+
+
+@pytest.mark.long
+def test_two_processes_are_those_that_the_page_says(run, folder):
+    fit, evaluate, _, _, _, two = map(shlex.split, blocks("sh")[0].splitlines())
+    run([*fit[:-1], "hydra.run.dir=whole"], *WHOLE)
+    run(two, "encoder.sigma=50", *WHOLE)
     found = metrics(folder / "two")
     assert (found["world_size"], metrics(folder / "whole")["world_size"]) == (2, 1)
     one, two = weights(folder / "whole"), weights(folder / "two")
@@ -108,10 +122,6 @@ def test_the_commands_do_what_the_page_says(command, folder):
     # What two processes have found is what one finds with the same weights, and nearly what one trains.
     assert json.loads(run([*evaluate[:2], "checkpoint=two", TRUST])) == {"snr": pytest.approx(found["snr"], abs=1e-6)}
     assert found["snr"] == pytest.approx(metrics(folder / "whole")["snr"], abs=1e-3)
-
-    code, _, err = command("render", "checkpoint=run", TRUST)
-    assert (code, len(err.splitlines())) == (2, 1)
-    assert "expected the fit of an image or a recording, got that of a signal" in err
 
 
 def test_it_fits_in_python(folder, monkeypatch):
