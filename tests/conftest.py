@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 # Workers side by side share the cores: with more than one thread each they would wait for one another.
@@ -20,26 +20,29 @@ import pytest
 # As in a terminal: what a shell starts in the background may ignore this signal, and ffnet leaves it alone then.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+TRACER = pytest.StashKey()  # of a test: coverage's, or None
+
 _seen: collections.Counter[str] = collections.Counter()  # cases so far of each test that is sampled
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @contextmanager
-def untraced():
-    """Without coverage's tracer, which doubles the time of Python code; pytest-cov cannot stop it in a worker."""
-    tracer = sys.gettrace()
-    sys.settrace(None)
+def tracing(tracer):
+    """With coverage's tracer, or with None, since it doubles the time of Python code; pytest-cov cannot stop it in a
+    worker."""
+    before = sys.gettrace()
+    sys.settrace(tracer)
     try:
         yield
     finally:
-        sys.settrace(tracer)
+        sys.settrace(before)
 
 
 def pytest_collection(session):
     """Loads ffnet before the first test module does; the process that hands tests to workers runs none of them."""
     if not session.config.pluginmanager.has_plugin("dsession"):
-        with untraced():
+        with tracing(None):
             import lightning.pytorch  # noqa: F401 (and with it most of what ffnet imports)
         import tests.checked  # noqa: F401
 
@@ -69,8 +72,22 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+    """Traces tests and their fixtures, not what pytest does around them."""
+    item.stash[TRACER] = None if item.get_closest_marker("untraced") else sys.gettrace()
+    with tracing(None):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
-    with untraced() if item.get_closest_marker("untraced") else nullcontext():
+    with tracing(item.stash[TRACER]):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(request):
+    with tracing(request._pyfuncitem.stash[TRACER]):
         return (yield)
 
 

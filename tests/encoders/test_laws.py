@@ -145,7 +145,7 @@ def test_function_transforms_agree_with_a_loop(case):
 
 
 @pytest.mark.untraced
-@pytest.mark.few("gaussian", "grid", "integrated")
+@pytest.mark.few("gaussian", "grid")
 @pytest.mark.usefixtures("without_shape_checks")
 def test_compiles_as_one_graph_with_any_number_of_points(case):
     encoder = build(case)

@@ -226,6 +226,7 @@ def test_small_eigenvalues_keep_their_digits():
     assert found[2].item() == pytest.approx(0.7**7 - 1, rel=1e-14)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["wave", "step", "ramp", "power law", "photograph"])
 def test_predicted_psnr_of_a_wide_network_is_within_a_decibel_for_fifty_steps(name):
     x, y = grid_points([64]), script("predicted_curves").signals()[name]
