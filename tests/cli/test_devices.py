@@ -43,6 +43,7 @@ def metrics(run):
     return json.loads((run / "metrics.json").read_text())
 
 
+@pytest.mark.long
 def test_two_processes_go_on_as_one_does_and_one_goes_on_from_there(command, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     assert command("fit", *ODD, "callbacks=ema", "hydra.run.dir=one")[0] == 0

@@ -11,6 +11,8 @@ import ffnet
 from ffnet.runs.report import curves
 from tests.conftest import SMALL
 
+pytestmark = pytest.mark.untraced
+
 LIGHTNING = "lightning.pytorch"
 METRICS = (
     "+dataset.metrics.ssim._target_=torchmetrics.image.StructuralSimilarityIndexMeasure",

@@ -64,6 +64,7 @@ def test_every_encoder_and_model_of_the_settings_is_among_the_fits():
         assert {f"{group}={name}" for name in names} <= set(cases())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", AT_ONCE)
 def test_a_signal_ends_a_command_with_one_line_and_its_exit_code(tmp_path, name):
     stop = stops.stops()[name]
