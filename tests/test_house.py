@@ -44,13 +44,13 @@ ARROWS = {
     "rendering": ({"budget"}, {"torch", "jaxtyping", "numpy"}),
     "signals": (
         {"atomic", "budget", "geometry", "operators", "rendering"},
-        {"torch", "jaxtyping", "numpy", "PIL", "soundfile"},
+        {"torch", "jaxtyping", "numpy", "PIL", "pydicom", "soundfile"},
     ),
     "datasets": (
         {"atomic", "budget", "geometry", "metrics", "operators", "rendering", "resources", "sampling", "signals"},
         {"torch", "jaxtyping", "numpy", "PIL", "torchmetrics", "tqdm"},
     ),
-    "fitting": ({"budget", "datasets", "encoders", "metrics", "models"}, {"torch", "jaxtyping"}),
+    "fitting": ({"budget", "datasets", "encoders", "metrics", "models", "operators"}, {"torch", "jaxtyping"}),
     "analysis": (
         {"budget", "datasets", "fitting", "kernels", "models"},
         {"torch", "jaxtyping", "matplotlib", "tqdm"},

@@ -32,13 +32,16 @@ DATASETS = {
 }
 # What files of these suffixes hold, and the datasets that fit it.
 KINDS = {
-    **dict.fromkeys((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"), ("an image", ("image", "ct"))),
+    **dict.fromkeys(
+        (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"), ("an image", ("image", "ct", "inverse"))
+    ),
     **{suffix: ("a mesh", ("occupancy",)) for suffix, name in DATASETS.items() if name == "occupancy"},
-    ".npz": ("posed views", ("nerf",)),
+    ".npz": ("posed views or a sinogram", ("nerf", "ct")),
+    ".dcm": ("a slice", ("ct",)),
     **dict.fromkeys((".flac", ".mp3", ".ogg", ".wav"), ("sound", ("audio",))),
     ".m4a": ("sound", ()),
     **dict.fromkeys((".avi", ".mkv", ".mov", ".mp4", ".webm"), ("a film", ())),
-    **dict.fromkeys((".dcm", ".mha", ".nii", ".nrrd"), ("a volume", ())),
+    **dict.fromkeys((".mha", ".nii", ".nrrd"), ("a volume", ())),
 }
 _KEY = re.compile(r"(\+{0,2}|~)[A-Za-z_][\w./@:-]*")
 # Values that Hydra reads as they are, and those that mean something in its grammar or in ffnet's.

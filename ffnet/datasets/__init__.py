@@ -4,6 +4,7 @@ from ffnet.datasets.audio import AudioDataset
 from ffnet.datasets.base import Batch, Dataset, Evaluation, Held, Source, Stream
 from ffnet.datasets.ct import CTDataset
 from ffnet.datasets.image import ImageDataset
+from ffnet.datasets.inverse import InverseDataset
 from ffnet.datasets.nerf import NerfDataset
 from ffnet.datasets.occupancy import OccupancyDataset
 from ffnet.datasets.tensors import TensorSource
@@ -16,6 +17,7 @@ __all__ = [
     "Evaluation",
     "Held",
     "ImageDataset",
+    "InverseDataset",
     "NerfDataset",
     "OccupancyDataset",
     "Source",

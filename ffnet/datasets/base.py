@@ -216,7 +216,7 @@ class Dataset(nn.Module, ABC):
         if isinstance(self.source, Stream) and (self.sampler.adaptive or self.batch_size < 1):
             got = type(self.sampler).__name__
             raise ValueError(f"sampler: expected one that says how many new queries a step uses, got {got}")
-        points = self.operator.points_per_query * max(self.batch_size, TRIED)
+        points = self.operator.evaluations(max(self.batch_size, TRIED))
         budget.check("points", points, "batch_size, times the points of a query")
         self._check_scores("", self.operator, self.probe(TRIED), checked_metrics(self.metrics), field)
         for evaluation in self.evaluations:

@@ -1,58 +1,97 @@
-"""Parallel-beam tomography: an image from its integrals along lines."""
+"""X-ray tomography: an image from its integrals along lines."""
 
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
-import numpy as np
 import torch
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
-from torch.nn.functional import grid_sample
+from torch.nn.functional import interpolate
 
 from ffnet import budget
 from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, in_memory
-from ffnet.datasets.image import PixelGrid, Pixels
+from ffnet.datasets.inverse import interpolated
 from ffnet.datasets.tensors import TensorSource
-from ffnet.operators import Operator, ParallelBeam
+from ffnet.metrics import psnr
+from ffnet.operators import LineIntegrals, Operator
+from ffnet.operators.back_projection import filtered_back_projection
+from ffnet.operators.grid import cell_centres
+from ffnet.operators.line_integrals import even_offsets, fan_lines, parallel_lines
 from ffnet.sampling import FullBatch, Sampler, UniformSampler
+from ffnet.signals.dicom import read_slice
 from ffnet.signals.image import ImageRecord, ImageSignal, image_views, unit
+from ffnet.signals.image_files import to_image
+from ffnet.signals.noise import gaussian_noise, transmission_noise
 from ffnet.signals.phantom import SUPERSAMPLING, phantom_integrals, phantom_pixels
+from ffnet.signals.sinogram import Sinogram
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
 
+Geometry = Literal["parallel", "fan"]
 
-def parallel_lines(angles: int, detectors: int) -> Float[Tensor, "n 2"]:
-    """``angles`` directions evenly on [0, pi), each with ``detectors`` lines evenly over the width of the square."""
-    direction = math.pi * torch.arange(angles, dtype=torch.float64) / angles
-    offset = (torch.arange(detectors, dtype=torch.float64) + 0.5) / detectors - 0.5
-    return torch.cartesian_prod(direction, offset).float()
+# How much finer than the fit samples lines, an image is projected.
+FINER = 4
+# Field evaluations for a picture of the sinogram while training.
+SHOWN = 2**19
+# Values of a measured sinogram are scaled so that the largest of its filtered back-projection is this.
+BRIGHTEST = 0.8
+
+
+class Scan(NamedTuple):
+    """Lines and what is known of them.
+
+    Attributes:
+        lines: (n, 2).
+        shape: (angles, detectors).
+        even: whether they are a parallel beam with angles evenly on [0, pi) and detectors evenly over the square.
+        side: of the image, in pixels.
+        pixels: (side, side, 1), the image if it is known.
+        integrals: (n, 1), if they are measured; in units in which the image lies in [0, 1].
+        scale: what the measured ones have been multiplied by.
+    """
+
+    lines: Float[Tensor, "n 2"]
+    shape: tuple[int, int]
+    even: bool
+    side: int
+    pixels: Float[Tensor, "h w 1"] | None = None
+    integrals: Float[Tensor, "n 1"] | None = None
+    scale: float = 1.0
 
 
 class CTDataset(Dataset):
     """Fits an image to its line integrals and scores it at the pixels (Tancik et al. 2020, section 6.3).
 
-    Training sees integrals only. ``psnr`` is that of the image, ``sinogram/rmse`` the misfit of the data.
+    Training sees integrals only. ``psnr`` is that of the image, ``sinogram/rmse`` the misfit of the data; of a measured
+    sinogram, whose image is not known, there is the latter alone.
 
     Args:
-        path: a grey image to be projected here, brightness being attenuation; None is the Shepp-Logan phantom with its
-            exact integrals. Also an image in memory. Colour images are taken as their mean over the channels.
-        size: the phantom's side in pixels, or that of the square that an image is resized to; None keeps its size.
-        angles: directions, evenly on [0, pi).
+        path: a grey image or a DICOM slice to be projected here, brightness being attenuation; an ``.npz`` file with a
+            measured sinogram and its angles (``ffnet.signals.sinogram``); None is the Shepp-Logan phantom with exact
+            integrals. Also an image in memory. Colour images are taken as their mean over the channels.
+        size: the side in pixels: of the phantom, of the square that an image is resized to (None keeps its size), or of
+            the image of a measured sinogram (None is its number of detectors).
+        angles: directions, evenly on [0, pi) for a parallel beam and on [0, 2 pi) for a fan beam.
         detectors: lines in each direction; as many as pixels along a side if None.
-        samples: points along a line; twice as many as pixels along a side if None.
+        geometry: ``parallel``, or ``fan``: from sources around the square, over the circle that it lies in.
+        source: distance of a fan beam's source from the centre, in sides of the square.
+        samples: points along a line; as many as pixels along a side if None.
         batch_size: lines in a training batch, drawn uniformly with replacement; None is all of them in every step.
-        noise: standard deviation of Gaussian noise on the measured integrals, relative to the largest one.
-        seed: of that noise.
+        noise: standard deviation of Gaussian noise on the integrals, relative to the largest one.
+        counts: photons sent along each line, for Poisson noise; None is none.
+        seed: of the noise.
         metrics: further torchmetrics metrics by name. They get the whole image (1, 1, height, width) in [0, 1].
-        operator: how the lines see the field, in place of ``ParallelBeam(samples)``.
+        operator: how the lines see the field, in place of ``LineIntegrals(samples)``.
         sampler: which lines a step uses, in place of ``batch_size``.
 
     Raises:
         OSError: if the file cannot be read.
-        ValueError: if it is no image or no square, or an argument is out of range.
+        ImportError: if it is a DICOM file and pydicom is not installed.
+        ValueError: if it holds neither a square image nor a sinogram, or an argument is out of range.
     """
 
     record: ImageRecord
@@ -65,9 +104,12 @@ class CTDataset(Dataset):
         size: int | None = 128,
         angles: int = 20,
         detectors: int | None = None,
+        geometry: Geometry = "parallel",
+        source: float = 2.0,
         samples: int | None = None,
         batch_size: int | None = 128,
         noise: float = 0.0,
+        counts: float | None = None,
         seed: int = 0,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
@@ -77,78 +119,152 @@ class CTDataset(Dataset):
         for name, value in (("size", size), ("angles", angles), ("detectors", detectors), ("batch_size", batch_size)):
             if not (value is None and name != "angles") and (type(value) is not int or value < 1):
                 raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}")
-        if type(noise) not in (int, float) or not 0 <= noise < math.inf:
-            raise ValueError(f"noise: expected a finite number of at least 0, got {noise!r}")
+        if geometry not in get_args(Geometry):
+            raise ValueError(f"geometry: expected one of {', '.join(get_args(Geometry))}, got {geometry!r}")
+        if type(source) not in (int, float) or not math.sqrt(0.5) < source < math.inf:
+            raise ValueError(f"source: expected a distance outside of the square, above 0.7072, got {source!r}")
         if in_memory(path):
             raise ValueError("path: the run was fitted to an image in memory; give dataset.path")
         self.path = Path(path).absolute() if isinstance(path, str | Path) else None
         self.phantom = path is None
-        if self.phantom:
-            budget.check("pixels", (SUPERSAMPLING * (size or 128)) ** 2, "size, of the samples of the phantom's pixels")
-        values = torch.from_numpy(phantom_pixels(size or 128)) if self.phantom else _grey(self.path or path, size)
-        side = len(values)
-        if values.shape[1] != side:
-            raise ValueError(f"size: expected a square image, got {side}x{values.shape[1]}; say dataset.size=N")
+        if self.path is not None and self.path.suffix.lower() == ".npz":
+            scan = _measured(Sinogram(self.path), size)
+        else:
+            values = self._image(path, size)
+            detectors = detectors or len(values)
+            budget.check("points", angles * detectors, "angles, times detectors")
+            lines = _lines(geometry, angles, detectors, source)
+            scan = Scan(lines, (angles, detectors), geometry == "parallel", len(values), values)
+        budget.check("pixels", scan.side**2, "size, squared")
         self.in_features, self.out_features = 2, 1
-        self.record = ImageRecord((side, side), 1, mode="L")
-        self.operator = operator or ParallelBeam(samples or 2 * side)
-        budget.check("points", angles * (detectors or side), "angles, times detectors")
+        self.record = ImageRecord((scan.side, scan.side), 1, mode="L")
+        self.shape, self.even, self.scale = scan.shape, scan.even, scan.scale
+        self.operator = operator or LineIntegrals(samples or scan.side)
         budget.check("points", self.operator.points_per_query, "samples")
+        integrals = self._projected(scan) if scan.integrals is None else scan.integrals
+        largest = integrals.abs().max().item()
+        observed = transmission_noise(integrals, counts, seed)
         from torchmetrics import MeanSquaredError  # which takes seconds, hence after everything that may be refused
 
         from ffnet.metrics import PSNR
 
-        lines = parallel_lines(angles, detectors or side)
-        self.source = TensorSource(lines, self._measured(lines, values, noise, seed))
+        self.source = TensorSource(scan.lines, gaussian_noise(observed, noise, seed, largest))
         self.sampler = sampler or (FullBatch() if batch_size is None else UniformSampler(batch_size))
         self.metrics = {"rmse": MeanSquaredError(squared=False)}
-        self.image_of = Pixels(values, 0.5)
-        grid, misfit = PixelGrid(self.image_of), {"rmse": MeanSquaredError(squared=False).set_dtype(torch.float64)}
-        self.add_evaluation(Evaluation("", grid, {"psnr": PSNR()}, None, grid.grid, metrics))
+        self.pixels = None
+        if scan.pixels is not None:
+            grid = (scan.side, scan.side)
+            self.pixels = TensorSource(cell_centres(grid), scan.pixels.flatten(0, 1), grid)
+            self.add_evaluation(Evaluation("", self.pixels, {"psnr": PSNR()}, None, grid, metrics))
+        misfit = {"rmse": MeanSquaredError(squared=False).set_dtype(torch.float64)}
         self.add_evaluation(Evaluation("sinogram", self.source, misfit, self.operator))
 
-    def _measured(
-        self, lines: Float[Tensor, "n 2"], values: Float[Tensor, "h w 1"], noise: float, seed: int
-    ) -> Float[Tensor, "n 1"]:
-        """The integrals: exact of the phantom; of an image, of its bilinear interpolation, by the operator."""
+    def _image(self, path: Any, size: int | None) -> Float[Tensor, "h w 1"]:
         if self.phantom:
-            exact = torch.from_numpy(phantom_integrals(lines.double().numpy())).float()[:, None]
+            budget.check("pixels", (SUPERSAMPLING * (size or 128)) ** 2, "size, of the samples of the phantom's pixels")
+            return torch.from_numpy(phantom_pixels(size or 128))
+        image, shape = self.path or path, None if size is None else [size, size]
+        if self.path is not None and self.path.suffix.lower() == ".dcm":
+            values = torch.from_numpy(read_slice(self.path))
+            if shape is not None and list(values.shape[:2]) != shape:
+                whole = values.movedim(-1, 0)[None]
+                values = interpolate(whole, shape, mode="bilinear", antialias=True)[0].movedim(0, -1)
         else:
-            chunk = min(1024, budget.chunk(self.operator.points_per_query, 2**20))
-            interpolated = lambda x: _bilinear(values, x)  # noqa: E731
-            exact = torch.cat([self.operator(interpolated, part) for part in lines.split(chunk)])
-        normal = torch.randn(exact.shape, generator=torch.Generator().manual_seed(seed))
-        return exact + noise * exact.abs().max() * normal
+            values = unit(ImageSignal(image, size=shape).pixels).mean(-1, keepdim=True)
+        if values.shape[0] != values.shape[1]:
+            raise ValueError(f"size: expected a square image, got {len(values)}x{values.shape[1]}; say dataset.size=N")
+        return values
+
+    def _projected(self, scan: Scan) -> Float[Tensor, "n 1"]:
+        """The integrals: exact of the phantom; of an image, of its bilinear interpolation, sampled more finely than the
+        fit samples it."""
+        if self.phantom:
+            return torch.from_numpy(phantom_integrals(scan.lines.double().numpy())).float()[:, None]
+        assert scan.pixels is not None
+        pixels, ours = scan.pixels, type(self.operator) is LineIntegrals
+        operator = LineIntegrals(FINER * self.operator.points_per_query) if ours else self.operator
+        parts = scan.lines.split(operator.chunk(len(scan.lines), 2**20))
+        return torch.cat([operator(lambda x: interpolated(pixels, x), part) for part in parts])
 
     def mean(self) -> list[float]:
-        """The image's mean, from the integrals: those of one direction add up to that of the square."""
+        """The image's mean, from the integrals: those of a parallel beam's direction add up to that of the square."""
         integrals = self.source.targets
         return [min(max(integrals.mean().item(), 0.0), 1.0)]
 
+    @torch.inference_mode()
     def views(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, Float[Tensor, "h w 3"]]:
-        """``target``, ``reconstruction`` and ``error`` (absolute, five times as bright)."""
-        return image_views(field, self.image_of.pixels, self.record, max_side)
+        """``target``, ``reconstruction`` and ``error`` (absolute, five times as bright) of the image; ``sinogram``: the
+        measured integrals, those of the fit, and their difference, five times as bright, below one another."""
+        if self.pixels is None:
+            blank = self.source.targets.new_zeros(*self.record.size, 1)
+            found = {"reconstruction": image_views(field, blank, self.record, max_side)["reconstruction"]}
+        else:
+            found = image_views(field, self.pixels.targets.unflatten(0, self.record.size), self.record, max_side)
+        return {**found, "sinogram": self._sinogram(field, max_side)}
 
-    def image(self) -> Any:
-        from ffnet.signals.image_files import to_image
+    def _sinogram(self, field: Callable[[Tensor], Tensor], max_side: int) -> Float[Tensor, "h w 3"]:
+        angles, detectors = self.shape
+        cost = self.operator.evaluations(self.source.size)
+        step = max(1, math.ceil(math.sqrt(cost / SHOWN)), -(-max(angles, detectors) // max_side))
+        device = self.source.targets.device
+        rows = torch.arange(0, angles, step if angles > step else 1, device=device)
+        columns = torch.arange(0, detectors, step, device=device)
+        seen = self.source.batch((rows[:, None] * detectors + columns).flatten())
+        parts = seen.queries.split(self.operator.chunk(len(seen.queries), budget.EVALUATIONS))
+        fitted = torch.cat([self.operator(field, part).float() for part in parts]).view(len(rows), -1)
+        target = seen.targets.view(len(rows), -1)
+        brightest = target.abs().max().clamp(min=1e-12)
+        shown = [target / brightest, fitted / brightest, 5 * (fitted - target).abs() / brightest]
+        tall = max(1, len(columns) // (4 * len(rows)))  # few angles are drawn as stripes
+        return torch.cat(shown).clamp(0, 1).repeat_interleave(tall, 0)[..., None].expand(-1, -1, 3)
 
-        return to_image((self.image_of.pixels.numpy() * 255).round().astype(np.uint8), "L")
+    def image(self) -> Image.Image | None:
+        if self.pixels is None:
+            return None
+        pixels = self.pixels.targets.unflatten(0, self.record.size)
+        return to_image((pixels * 255).round().byte().cpu().numpy(), "L")
+
+    def back_projection(self) -> Float[Tensor, "h w"] | None:
+        """Filtered back-projection of the integrals, in [0, 1]; None if they are not those of an even parallel beam."""
+        if not self.even:
+            return None
+        return filtered_back_projection(self.source.targets.view(self.shape).cpu(), self.record.size[0]).clamp(0, 1)
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """``psnr`` of filtered back-projection."""
+        found = self.back_projection()
+        if found is None or self.pixels is None:
+            return {}
+        error = found.flatten() - self.pixels.targets[:, 0].cpu()
+        return {"filtered back-projection": {"psnr": psnr(error.double().square().mean().item())}}
 
     def resolved(self) -> dict[str, Any]:
         return {"path": str(self.path) if self.path else None if self.phantom else IN_MEMORY}
 
     def extra_repr(self) -> str:
         name = self.path.name if self.path else "Shepp-Logan phantom" if self.phantom else IN_MEMORY
-        side = self.record.size[0]
-        return f"{name}, {side}x{side} pixels, {self.source.size} lines"
+        side, unknown = self.record.size[0], "" if self.pixels is not None else f", 1 is {1 / self.scale:.3g} a side"
+        return f"{name}, {side}x{side} pixels, {self.shape[0]} angles of {self.shape[1]} lines{unknown}"
 
 
-def _grey(image: Any, size: int | None) -> Float[Tensor, "h w 1"]:
-    return unit(ImageSignal(image, size=None if size is None else [size, size]).pixels).mean(-1, keepdim=True)
+def _lines(geometry: Geometry, angles: int, detectors: int, source: float) -> Float[Tensor, "n 2"]:
+    turns = torch.arange(angles, dtype=torch.float64) / angles
+    if geometry == "parallel":
+        return parallel_lines(math.pi * turns, even_offsets(detectors)).float()
+    reach = math.asin(math.sqrt(0.5) / source)  # of the circle around the square, as seen from the source
+    return fan_lines(2 * math.pi * turns, 2 * reach * even_offsets(detectors), source).float()
 
 
-def _bilinear(values: Float[Tensor, "h w 1"], x: Float[Tensor, "n 2"]) -> Float[Tensor, "n 1"]:
-    """The image at points, interpolated between pixel centres; its border continues."""
-    grid = (2 * x - 1).view(1, 1, -1, 2)
-    options: dict[str, Any] = {"mode": "bilinear", "padding_mode": "border", "align_corners": False}
-    return grid_sample(values.movedim(-1, 0)[None], grid, **options)[0, :, 0].T
+def _measured(sinogram: Sinogram, size: int | None) -> Scan:
+    """Integrals from a file, scaled so that the image lies in [0, 1]."""
+    angles, detectors = sinogram.values.shape
+    side = size or detectors
+    if sinogram.even:
+        brightest = filtered_back_projection(sinogram.values, min(side, 256)).quantile(0.999).item()
+    else:  # the mean along the densest line is below its largest value
+        brightest = 2 * sinogram.values.max().item()
+    if brightest <= 0:
+        raise ValueError("sinogram: expected integrals of something that attenuates, got none above 0")
+    scale = BRIGHTEST / brightest
+    integrals = scale * sinogram.values.reshape(-1, 1)
+    return Scan(sinogram.lines, (angles, detectors), sinogram.even, side, integrals=integrals, scale=scale)

@@ -8,10 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ffnet.budget import CACHED_EVALUATIONS, chunk
+from ffnet.budget import CACHED_EVALUATIONS
 from ffnet.datasets import Dataset, Source
 from ffnet.fitting.features import FeatureCache, cached, points_per_row
 from ffnet.models import Field
+from ffnet.operators import Operator
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +46,11 @@ class Engine:
         if self.feature_megabytes < 0:
             raise ValueError(f"feature_megabytes: expected at least 0, got {self.feature_megabytes}")
 
-    def micro_batch_size(self, queries: int, points_per_query: int, device: torch.device) -> int:
+    def micro_batch_size(self, queries: int, operator: Operator, device: torch.device) -> int:
         """The number of queries per micro-batch."""
         if self.micro_batch == "auto":
-            return chunk(points_per_query, CACHED_EVALUATIONS) if device.type == "cpu" else queries
-        return chunk(points_per_query, self.micro_batch) if self.micro_batch else queries
+            return operator.chunk(queries, CACHED_EVALUATIONS) if device.type == "cpu" else queries
+        return operator.chunk(queries, self.micro_batch) if self.micro_batch else queries
 
     def compiled(self, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         """``function``, compiled if requested."""

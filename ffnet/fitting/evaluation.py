@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from ffnet.budget import EVALUATIONS, chunk
+from ffnet.budget import EVALUATIONS
 from ffnet.datasets import Dataset, Evaluation
 from ffnet.fitting.precision import observed_type
 from ffnet.fitting.processes import Processes
@@ -49,7 +49,7 @@ def _scores(
     if evaluation.image_metrics:
         columns = source.batch(torch.zeros(1, dtype=torch.int64, device=device)).targets.shape[1]
         whole = [torch.zeros(source.size, columns, device=device) for _ in range(2)]
-    step = chunk(operator.points_per_query, points)
+    step = operator.chunk(source.size, points)
     for number, start in enumerate(range(0, source.size, step)):
         if number % processes.count != processes.rank:
             continue

@@ -130,7 +130,7 @@ class Stepper:
         source, per_row = self.dataset.source, 1 if self.cache is None else self.cache.points_per_row
         mine = self.processes.share(self.dataset.batch_size // per_row)
         operator, device = self.dataset.operator, self.generator.device
-        size = self.engine.micro_batch_size(self.dataset.batch_size, operator.points_per_query, device)
+        size = self.engine.micro_batch_size(self.dataset.batch_size, operator, device)
         size = max(1, size // per_row)
         for start in range(mine.start, mine.stop, size):
             part = slice(start, min(start + size, mine.stop))

@@ -17,7 +17,7 @@ class Operator(nn.Module, ABC):
     the query, so batches can be split into micro-batches and over processes.
 
     Attributes:
-        points_per_query: field evaluations per query; memory budgets count these.
+        points_per_query: field evaluations per query.
         pointwise: whether the observation is the field's value at the query, so that features can be cached.
     """
 
@@ -29,6 +29,14 @@ class Operator(nn.Module, ABC):
         self, field: Field, queries: Float[Tensor, "n q"], noise: Float[Tensor, "n k"] | None = None
     ) -> Float[Tensor, "n c"]:
         """Observations of ``field`` at ``queries``. Without ``noise``, as in evaluation, they are deterministic."""
+
+    def evaluations(self, queries: int) -> int:
+        """Field evaluations for so many queries that are observed at once; memory budgets count these."""
+        return queries * self.points_per_query
+
+    def chunk(self, queries: int, evaluations: int) -> int:
+        """How many of the ``queries`` to observe at once within a budget of ``evaluations``; at least 1."""
+        return max(1, min(queries, evaluations // self.points_per_query))
 
     def noise(self, count: int, generator: torch.Generator) -> Float[Tensor, "n k"] | None:
         """Random numbers with which a training step observes ``count`` queries, such as positions along a ray.

@@ -42,7 +42,7 @@ def phantom(points: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n"]:
 
 
 def phantom_integrals(lines: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n"]:
-    """Its exact integrals over lines (angle, offset) of the unit square, as ``ffnet.operators.ParallelBeam`` has them:
+    """Its exact integrals over lines (angle, offset) of the unit square, as ``ffnet.operators.LineIntegrals`` has them:
     a line at the distance s from an ellipse's centre has a chord of ``2 a b sqrt(w^2 - s^2) / w^2`` in it, with
     ``w^2 = a^2 cos^2 + b^2 sin^2`` of the angle between its normal and the half axis a (Kak & Slaney 1988, eq. 3.6)."""
     angle, offset = lines[:, 0], lines[:, 1]

@@ -51,10 +51,70 @@ def test_noise_has_its_size_and_seed():
     assert ((one - clean) / clean.max()).std() == pytest.approx(0.1, rel=0.1)
 
 
+def test_photons_make_the_integrals_of_dense_lines_noisier():
+    """The phantom's integrals are small, so photons are few: the spread follows the fewer that arrive."""
+    clean, noisy = (CTDataset(size=64, counts=counts).source.targets for counts in (None, 1e4))
+    error = (noisy - clean).abs()
+    assert error[clean < 0.01].mean() < 0.95 * error[clean > 0.2].mean()
+    assert error.max() < 0.1
+
+
+def test_a_fan_sees_the_same_phantom():
+    """Each of its lines is one of a parallel beam's: the integrals are those of the ellipses."""
+    dataset = CTDataset(size=32, geometry="fan", angles=9, samples=2000)
+    assert dataset.source.size == 9 * 32
+    assert evaluate(true_field, dataset)["sinogram/rmse"] < 2e-3
+    assert dataset.baselines() == {}
+    assert dataset.source.targets.view(9, 32)[:, [0, -1]].max() < 0.02  # outside of the circle around the square
+
+
+def test_back_projection_is_the_baseline_and_improves_with_angles():
+    few, many = (CTDataset(size=64, angles=angles).baselines() for angles in (10, 90))
+    assert few["filtered back-projection"]["psnr"] < many["filtered back-projection"]["psnr"] - 3
+
+
+def test_a_measured_sinogram_has_no_image_to_be_scored_against(tmp_path):
+    """The phantom's integrals from a file, in another unit: the fit is scaled to [0, 1]."""
+    made = CTDataset(size=32, angles=12)
+    integrals = made.source.targets.view(12, 32).numpy()
+    np.savez(tmp_path / "scan.npz", sinogram=50 * integrals, angles=np.arange(12) * np.pi / 12)
+    read = CTDataset(tmp_path / "scan.npz", size=None)
+    assert read.record.size == (32, 32)
+    assert [evaluation.name for evaluation in read.evaluations] == ["sinogram"]
+    torch.testing.assert_close(read.source.queries, made.source.queries)
+    torch.testing.assert_close(read.source.targets / read.scale, 50 * made.source.targets)
+    assert 0.3 < read.back_projection().max() <= 1
+    views = read.views(lambda x: x.new_full((len(x), 1), 0.2), 64)
+    assert set(views) == {"reconstruction", "sinogram"}
+    assert "1 is" in read.extra_repr()
+
+
+def test_a_dicom_slice_is_projected(tmp_path):
+    pytest.importorskip("pydicom")
+    from tests.signals.test_dicom import written
+
+    dataset = CTDataset(written(tmp_path / "a.dcm"), size=8, angles=4)
+    assert dataset.record.size == (8, 8)
+    assert dataset.source.targets.min() >= 0
+
+
+def test_the_sinogram_is_shown_measured_fitted_and_as_their_difference():
+    dataset = CTDataset(size=32, angles=8)
+    shown = dataset.views(true_field, 64)["sinogram"]
+    assert shown.shape[1:] == (32, 3)
+    measured, fitted, difference = shown.chunk(3)
+    torch.testing.assert_close(measured, fitted, atol=0.2, rtol=0)
+    assert measured.max() == 1
+    assert difference.mean() < 0.3
+
+
 @pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"geometry": "cone"}, "geometry: expected one of parallel, fan, got 'cone'"),
+        ({"source": 0.5}, "source: expected a distance outside of the square"),
+        ({"counts": -1}, "counts: expected a finite number above 0"),
         ({"angles": 0}, "angles: expected an integer of at least 1, got 0"),
         ({"noise": -1}, "noise: expected a finite number of at least 0, got -1"),
         ({"batch_size": 0}, "batch_size: expected an integer of at least 1"),

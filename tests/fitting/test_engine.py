@@ -10,6 +10,7 @@ from ffnet.datasets import ImageDataset
 from ffnet.encoders import GaussianEncoder, GridEncoder, IdentityEncoder, PositionalEncoder
 from ffnet.fitting import Engine, automatic_precision
 from ffnet.models import CoordinateMLP
+from ffnet.operators import LineIntegrals, OnGrid, PointEvaluation
 from ffnet.training import Fitting
 from tests.training.helpers import trainer, weights
 
@@ -174,13 +175,20 @@ def test_arguments_are_checked(arguments, message):
 
 def test_micro_batches_are_for_the_cpu_and_count_field_evaluations():
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    assert Engine().micro_batch_size(65_536, 1, cpu) == 8192
-    assert Engine().micro_batch_size(65_536, 64, cpu) == 128
-    assert Engine().micro_batch_size(65_536, 10**6, cpu) == 1
-    assert Engine().micro_batch_size(65_536, 64, cuda) == 65_536
-    assert Engine(micro_batch=100).micro_batch_size(65_536, 1, cuda) == 100
-    assert Engine(micro_batch=100).micro_batch_size(65_536, 25, cuda) == 4
-    assert Engine(micro_batch=None).micro_batch_size(65_536, 64, cpu) == 65_536
+    point, ray, long = PointEvaluation(), LineIntegrals(64), LineIntegrals(10**6)
+    assert Engine().micro_batch_size(65_536, point, cpu) == 8192
+    assert Engine().micro_batch_size(65_536, ray, cpu) == 128
+    assert Engine().micro_batch_size(65_536, long, cpu) == 1
+    assert Engine().micro_batch_size(65_536, ray, cuda) == 65_536
+    assert Engine(micro_batch=100).micro_batch_size(65_536, point, cuda) == 100
+    assert Engine(micro_batch=100).micro_batch_size(65_536, LineIntegrals(25), cuda) == 4
+    assert Engine(micro_batch=None).micro_batch_size(65_536, ray, cpu) == 65_536
+
+
+def test_queries_that_share_a_grid_are_not_split():
+    operator = OnGrid(torch.nn.Identity(), (300, 200))
+    assert Engine().micro_batch_size(77, operator, torch.device("cpu")) == 77
+    assert operator.evaluations(77) == 60_000
 
 
 @pytest.mark.parametrize(("native", "expected"), [(True, "bf16-mixed"), (False, "32-true")])

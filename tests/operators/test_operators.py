@@ -1,4 +1,4 @@
-"""Laws of operators."""
+"""Laws of operators whose queries stand for themselves."""
 
 import pytest
 import torch
