@@ -38,6 +38,7 @@ ARROWS = {
     "resources.py": (set(), set()),
     "stopping.py": ({"atomic"}, set()),
     "export.py": ({"atomic", "quantization"}, {"torch", "onnxscript", "safetensors"}),
+    "reconstructor.py": ({"datasets", "encoders", "fitting", "models", "operators"}, {"torch", "jaxtyping", "deepinv"}),
     "quantization.py": ({"encoders"}, {"torch", "jaxtyping"}),
     "models": ({"encoders"}, {"torch", "jaxtyping"}),
     "geometry": ({"atomic", "budget"}, {"torch", "jaxtyping", "numpy", "trimesh", "igl"}),

@@ -8,7 +8,7 @@ from ffnet.fitting.losses import HalfMSELoss, Objective, Regularizer
 from ffnet.fitting.optimizers import MuonAdam, OptimizerGroup
 from ffnet.fitting.precision import automatic_precision, observed_type
 from ffnet.fitting.processes import Processes, share
-from ffnet.fitting.regularizers import Sparsity, TotalVariation
+from ffnet.fitting.regularizers import Smoothness, Sparsity, TotalVariation
 from ffnet.fitting.rehearsal import rehearse
 from ffnet.fitting.step import Outcome, Stepper, anneal
 
@@ -23,6 +23,7 @@ __all__ = [
     "Outcome",
     "Processes",
     "Regularizer",
+    "Smoothness",
     "Sparsity",
     "Stepper",
     "TotalVariation",

@@ -42,11 +42,32 @@ class TotalVariation(Regularizer):
         self.points, self.step = points, step
 
     def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
-        x = uniform_points(field, self.points, generator)
-        here = field(x)
-        moved = [field(x + self.step * axis) for axis in torch.eye(x.shape[1], device=x.device)]
-        squares = torch.stack([((there - here) / self.step).square() for there in moved]).sum(0)
+        squares = squared_gradients(field, uniform_points(field, self.points, generator), self.step)
         return (squares + 1e-12).sqrt().mean()  # the gradient of a norm is finite at 0
+
+
+class Smoothness(Regularizer):
+    """Mean square of the gradient (Tikhonov & Arsenin 1977), by forward differences.
+
+    Args:
+        weight: weight of the term.
+        points: number of points drawn uniformly from the unit cube per step.
+        step: the step of the differences in unit coordinates, such as the width of a pixel.
+    """
+
+    def __init__(self, weight: float, points: int = 1024, step: float = 1 / 256) -> None:
+        super().__init__(weight)
+        self.points, self.step = points, step
+
+    def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
+        return squared_gradients(field, uniform_points(field, self.points, generator), self.step).mean()
+
+
+def squared_gradients(field: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"], step: float) -> Float[Tensor, "n c"]:
+    """Squared norm of the gradient of every value at ``x``, by forward differences."""
+    here = field(x)
+    moved = [field(x + step * axis) for axis in torch.eye(x.shape[1], device=x.device)]
+    return torch.stack([((there - here) / step).square() for there in moved]).sum(0)
 
 
 def uniform_points(field: Callable[[Tensor], Tensor], count: int, generator: torch.Generator) -> Float[Tensor, "n d"]:

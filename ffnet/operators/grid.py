@@ -112,6 +112,6 @@ class OnGrid(GridOperator):
         return rows(self.measure(values))[queries[:, 0].long()]
 
 
-def rows(measured: Float[Tensor, "1 k *places"]) -> Float[Tensor, "n k"]:
-    """Measurements in a function's own shape, one row for each place."""
-    return measured.flatten(2)[0].T
+def rows(measured: Float[Tensor, "1 *shape"]) -> Float[Tensor, "n k"]:
+    """Measurements (1, k, ...) in a function's own shape, one row for each place; (1, n) is one value each."""
+    return measured.T if measured.ndim == 2 else measured.flatten(2)[0].T

@@ -27,6 +27,16 @@ def test_fits_and_comes_back(command, tmp_path, choice):
     assert ffnet.load("run")(torch.rand(5, 2)).shape == (5, 3)
 
 
+REGULARIZERS = sorted(path.stem for path in (resource("conf") / "regularizer").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("choice", [*REGULARIZERS, "[tv,smoothness]"])
+def test_regularizers_are_chosen_by_name_and_resumed(command, choice):
+    code, out, err = command("fit", *TINY, f"+regularizer={choice}", "hydra.run.dir=run")
+    assert (code, err) == (0, ""), (out, err)
+    assert command("fit", "resume=run", "trainer.max_steps=6")[0] == 0
+
+
 @pytest.mark.untraced
 def test_a_field_of_a_picture_starts_at_its_mean_colour_unless_told_otherwise(command, tmp_path):
     picture = Image.new("RGB", (16, 16), (255, 51, 102))

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ffnet.datasets import Batch
-from ffnet.fitting import Objective, Regularizer, Sparsity, TotalVariation
+from ffnet.fitting import Objective, Regularizer, Smoothness, Sparsity, TotalVariation
 
 NOTHING = Batch(torch.empty(0, 2), torch.empty(0, 1))
 
@@ -63,13 +63,25 @@ def test_total_variation_of_several_channels_is_their_mean():
     assert found.item() == pytest.approx((5 + 1) / 2, rel=1e-3)
 
 
+@pytest.mark.parametrize("slope", [[3.0, -4.0], [1.0, 2.0, 2.0]])
+def test_smoothness_of_a_plane_is_its_squared_slope(slope):
+    found = value(Smoothness(1.0, 100), lambda x: x @ torch.tensor(slope)[:, None] + 5, len(slope))
+    assert found.item() == pytest.approx(math.hypot(*slope) ** 2, rel=2e-3)
+
+
+def test_smoothness_of_a_wave_is_that_of_its_slope():
+    """The mean of (2 pi k cos(2 pi k x))^2 is 2 (pi k)^2."""
+    found = value(Smoothness(1.0, 100_000, 1e-3), lambda x: torch.sin(2 * torch.pi * 3 * x[:, :1]))
+    assert found.item() == pytest.approx(2 * (3 * math.pi) ** 2, rel=0.01)
+
+
 def test_the_gradient_of_a_flat_field_is_finite():
     scale = torch.zeros((), requires_grad=True)
     value(TotalVariation(1.0, 100), lambda x: scale * x[:, :1]).backward()
     assert scale.grad.isfinite()
 
 
-@pytest.mark.parametrize("term", [Sparsity(1.0, 50), TotalVariation(1.0, 50)])
+@pytest.mark.parametrize("term", [Sparsity(1.0, 50), TotalVariation(1.0, 50), Smoothness(1.0, 50)])
 def test_points_are_the_generators(term):
     def waves(x):
         return torch.sin(9 * x)
