@@ -24,24 +24,30 @@ PATHS = (
     *("hydra.run.dir", "hydra.sweep.dir"),
 )
 RUNS = ("checkpoint", "run", "resume")
-# The dataset for a signal that is no image, if none is chosen, by suffix.
-DATASETS = {
-    **dict.fromkeys((".3mf", ".dae", ".glb", ".gltf", ".obj", ".off", ".ply", ".stl"), "occupancy"),
-    ".npz": "nerf",
-    **dict.fromkeys((".flac", ".mp3", ".ogg", ".wav"), "audio"),
+IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+MESHES = (".3mf", ".dae", ".glb", ".gltf", ".obj", ".off", ".ply", ".stl")
+SOUNDS = (".flac", ".mp3", ".ogg", ".wav")
+VIDEOS = (".avi", ".mkv", ".mov", ".mp4", ".webm")
+# What files of these suffixes hold.
+NOUNS = {
+    **dict.fromkeys(IMAGES, "an image"),
+    **dict.fromkeys(MESHES, "a mesh"),
+    **dict.fromkeys((*SOUNDS, ".m4a"), "sound"),
+    **dict.fromkeys(VIDEOS, "a video"),
+    **dict.fromkeys((".nii", ".gz", ".mha", ".nrrd"), "a volume"),
+    ".dcm": "a slice",
+    ".npz": "arrays",
 }
-# What files of these suffixes hold, and the datasets that fit it.
-KINDS = {
-    **dict.fromkeys(
-        (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"), ("an image", ("image", "ct", "inverse"))
-    ),
-    **{suffix: ("a mesh", ("occupancy",)) for suffix, name in DATASETS.items() if name == "occupancy"},
-    ".npz": ("posed views or a sinogram", ("nerf", "ct")),
-    ".dcm": ("a slice", ("ct",)),
-    **dict.fromkeys((".flac", ".mp3", ".ogg", ".wav"), ("sound", ("audio",))),
-    ".m4a": ("sound", ()),
-    **dict.fromkeys((".avi", ".mkv", ".mov", ".mp4", ".webm"), ("a film", ())),
-    **dict.fromkeys((".mha", ".nii", ".nrrd"), ("a volume", ())),
+# The suffixes of those that each dataset reads. A file's dataset, if none is chosen, is the first.
+READS = {
+    "image": IMAGES,
+    "occupancy": MESHES,
+    "audio": SOUNDS,
+    "video": (*VIDEOS, ".gif"),
+    "nerf": (".npz",),
+    "volume": (".nii", ".gz", ".tif", ".tiff", ".npz"),
+    "ct": (*IMAGES, ".dcm", ".npz"),
+    "inverse": IMAGES,
 }
 _KEY = re.compile(r"(\+{0,2}|~)[A-Za-z_][\w./@:-]*")
 # Values that Hydra reads as they are, and those that mean something in its grammar or in ffnet's.
@@ -101,11 +107,14 @@ def signals(path: str) -> list[str]:
 
 def check_kind(dataset: str, path: str) -> None:
     """Raises ValueError if a file's suffix says that ``dataset``, an option of ffnet's, does not fit such signals."""
-    kind, datasets = KINDS.get(Path(path).suffix.lower(), ("", (dataset,)))
+    suffix = Path(path).suffix.lower()
+    datasets = [name for name, suffixes in READS.items() if suffix in suffixes]
+    if suffix not in NOUNS or dataset not in READS:
+        return
     if dataset in datasets:
         return
     advice = f"say dataset={datasets[0]}" if datasets else "docs/own/dataset.md shows how to write a dataset for it"
-    raise ValueError(f"{path}: is {kind}, which dataset={dataset} does not fit; {advice}")
+    raise ValueError(f"{path}: is {NOUNS[suffix]}, which dataset={dataset} does not fit; {advice}")
 
 
 def _spelled(argument: str) -> str:
@@ -133,7 +142,11 @@ def _meant(name: str, value: str) -> str:
 
 def _dataset(paths: list[str], overrides: list[str]) -> list[str]:
     """``overrides``, with the dataset for signals of this kind unless they choose one."""
-    found = {DATASETS.get(Path(path).suffix.lower()) for path in paths}
+    found = {_first(Path(path).suffix.lower()) for path in paths}
     chosen = any(override.startswith("dataset=") for override in overrides)
-    name = found.pop() if len(found) == 1 else None
-    return overrides if chosen or name is None else [f"dataset={name}", *overrides]
+    name = found.pop() if len(found) == 1 else "image"
+    return overrides if chosen or name == "image" else [f"dataset={name}", *overrides]
+
+
+def _first(suffix: str) -> str:
+    return next((name for name, suffixes in READS.items() if suffix in suffixes), "image")

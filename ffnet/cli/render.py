@@ -1,4 +1,4 @@
-"""``ffnet render``: renders a fitted field as an image or a recording."""
+"""``ffnet render``: renders a fitted field as an image, a recording, a video or a volume."""
 
 import logging
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from ffnet.cli.app import reading_input, run, usable_device
 if TYPE_CHECKING:
     from torch import nn
 
-    from ffnet.signals import AudioRecord, Record
+    from ffnet.signals import Record, Rendered
 
 log = logging.getLogger(__name__)
 
@@ -27,17 +27,19 @@ def render_(config: DictConfig) -> None:
 
     from ffnet import budget
     from ffnet.cli.stored import stored
-    from ffnet.signals import AudioRecord, Raster
+    from ffnet.signals import Raster, Rendered
 
     with reading_input():
         settings: Any = OmegaConf.to_container(config, resolve=True)
         path, _, field, record = stored(config.checkpoint, config.trust)
-    if isinstance(record, AudioRecord):
-        render_sound(settings, str(path), field, record)
+    if isinstance(record, Rendered):
+        render_signal(settings, str(path), field, record)
         return
     with reading_input():
         if not isinstance(record, Raster):
-            raise ValueError(f"{path}: expected the fit of an image or a recording, got that of {described(record)}")
+            raise ValueError(
+                f"{path}: expected the fit of an image, recording, video or volume, got that of {described(record)}"
+            )
         if settings["rate"] is not None:
             raise ValueError(f"rate: expected null for an image, got {settings['rate']}")
         left, top, right, bottom = pixel_box(settings["crop"], record.size)
@@ -59,26 +61,19 @@ def render_(config: DictConfig) -> None:
     log.info("wrote   %s, %d x %d pixels", output, size[1], size[0])
 
 
-def render_sound(settings: dict[str, Any], path: str, field: "nn.Module", record: "AudioRecord") -> None:
-    """Renders a recording at ``rate`` samples per second, or at ``scale`` times its own rate."""
-    from ffnet.signals.audio import write_audio
-    from ffnet.signals.resampling import resampled
+def render_signal(settings: dict[str, Any], path: str, field: "nn.Module", record: "Rendered") -> None:
+    """Writes a signal that is no image, as its record renders it."""
+    from tqdm import tqdm
 
     with reading_input():
-        for name in ("size", "longest", "crop"):
-            if settings[name] is not None:
-                raise ValueError(f"{name}: expected null for a recording, got {settings[name]}; rate=... sets its rate")
-        rate, scale = settings["rate"], settings["scale"]
-        if scale is not None and (type(scale) not in (int, float) or rate is not None):
-            raise ValueError(f"scale: expected a number, or null together with rate, got {scale}")
         output = Path(settings["output"])
-        wanted = record.at_rate(record.rate * (1 if scale is None else scale) if rate is None else rate, output)
+        rendering = record.rendering(settings, output)
         device = usable_device(settings["device"])
-        if (field.in_features, field.out_features) != (1, record.channels):
-            raise ValueError(f"{path}: damaged checkpoint, its field is not one of its recording")
-    samples = record.reconstruct(field.to(device), device)
-    write_audio(samples if wanted.frames == record.frames else resampled(samples, wanted.frames), output, wanted)
-    log.info("wrote   %s, %d samples at %d Hz", output, wanted.frames, wanted.rate)
+        found: Any = field
+        if (found.in_features, found.out_features) != record.features:
+            raise ValueError(f"{path}: damaged checkpoint, its field is not one of {record.noun}")
+    said = rendering(field.to(device), device, partial(tqdm, disable=None, leave=False))
+    log.info("wrote   %s, %s", output, said)
 
 
 def pixel_box(crop: Any, size: tuple[int, int]) -> tuple[float, float, float, float]:

@@ -8,6 +8,8 @@ from ffnet.datasets.inverse import InverseDataset
 from ffnet.datasets.nerf import NerfDataset
 from ffnet.datasets.occupancy import OccupancyDataset
 from ffnet.datasets.tensors import TensorSource
+from ffnet.datasets.video import VideoDataset
+from ffnet.datasets.volume import VolumeDataset
 
 __all__ = [
     "AudioDataset",
@@ -23,4 +25,6 @@ __all__ = [
     "Source",
     "Stream",
     "TensorSource",
+    "VideoDataset",
+    "VolumeDataset",
 ]

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ffnet.metrics.functional import iou, psnr
 
 if TYPE_CHECKING:
+    from ffnet.metrics.frames import FramePSNR
     from ffnet.metrics.overlap import IoU
     from ffnet.metrics.peak import PSNR
     from ffnet.metrics.sound import SNR, LogSpectralDistance
 
-__all__ = ["PSNR", "SNR", "IoU", "LogSpectralDistance", "iou", "psnr"]
+__all__ = ["PSNR", "SNR", "FramePSNR", "IoU", "LogSpectralDistance", "iou", "psnr"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,6 +22,10 @@ def __getattr__(name: str) -> Any:
         from ffnet.metrics.peak import PSNR
 
         return PSNR
+    if name == "FramePSNR":
+        from ffnet.metrics.frames import FramePSNR
+
+        return FramePSNR
     if name == "IoU":
         from ffnet.metrics.overlap import IoU
 

@@ -1,4 +1,6 @@
-"""Regular grids of points in the unit square."""
+"""Regular grids of points in the unit square and the unit cube."""
+
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -31,3 +33,15 @@ def bands(height: int, width: int, points: int) -> list[range]:
     """The rows of an image in consecutive bands of about ``points`` pixels, at least one row each."""
     step = max(1, points // width)
     return [range(start, min(start + step, height)) for start in range(0, height, step)]
+
+
+def voxel_coordinates(index: Int[Tensor, "n"], size: Sequence[int]) -> Float[Tensor, "n 3"]:
+    """Coordinates (x, y, z) of the centres of voxels of a volume of ``size`` (depth, height, width), in float32.
+
+    Voxels are numbered plane by plane, and row by row in a plane.
+    """
+    depth, height, width = size
+    row = index.div(width, rounding_mode="floor")
+    plane = row.div(height, rounding_mode="floor")
+    x, y, z = (index - row * width + 0.5) / width, (row - plane * height + 0.5) / height, (plane + 0.5) / depth
+    return torch.stack([x, y, z], dim=-1)

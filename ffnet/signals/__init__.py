@@ -1,10 +1,12 @@
 """Signals: the values of a file or array as tensors, and a record that turns a field back into a file."""
 
 from ffnet.signals.audio import AudioRecord, AudioSignal
-from ffnet.signals.base import Raster, Record, Surface
+from ffnet.signals.base import Raster, Record, Rendered, Surface
 from ffnet.signals.image import ImageRecord, ImageSignal
 from ffnet.signals.posed_views import PosedViews, ViewsRecord
 from ffnet.signals.shape import ShapeRecord, ShapeSignal
+from ffnet.signals.video import VideoRecord, VideoSignal
+from ffnet.signals.volume import ScalarVolumeRecord, VolumeRecord, VolumeSignal
 
 __all__ = [
     "AudioRecord",
@@ -14,8 +16,14 @@ __all__ = [
     "PosedViews",
     "Raster",
     "Record",
+    "Rendered",
+    "ScalarVolumeRecord",
     "ShapeRecord",
     "ShapeSignal",
     "Surface",
+    "VideoRecord",
+    "VideoSignal",
     "ViewsRecord",
+    "VolumeRecord",
+    "VolumeSignal",
 ]

@@ -4,6 +4,7 @@ import io
 import math
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,8 +16,10 @@ from torch import Tensor
 
 from ffnet.atomic import check_replaceable, replacing
 from ffnet.budget import EVALUATIONS, check
-from ffnet.signals.base import Field, Record
+from ffnet.signals.base import Field, Progress, Rendered, Rendering
+from ffnet.signals.extras import library
 from ffnet.signals.image_files import save_image, silent_stderr
+from ffnet.signals.resampling import resampled
 from ffnet.signals.spectrogram import picture
 
 # What is written back as it was; anything else becomes a WAV file of floats. libsndfile's names.
@@ -38,20 +41,12 @@ LARGEST_OGG = 2**31
 
 
 def soundfile() -> Any:
-    """The library.
-
-    Raises:
-        ValueError: if it is not installed.
-    """
-    try:
-        import soundfile
-    except (ImportError, OSError) as error:  # OSError: libsndfile itself is missing
-        raise ValueError(f"dataset=audio needs soundfile: pip install 'ffnet[audio]' ({error})") from error
-    return soundfile
+    """The library."""
+    return library("soundfile", "dataset=audio", "audio")
 
 
 @dataclass(frozen=True)
-class AudioRecord(Record):
+class AudioRecord(Rendered):
     """What a checkpoint keeps of a recording.
 
     Attributes:
@@ -92,6 +87,27 @@ class AudioRecord(Record):
         with torch.inference_mode():
             values = torch.cat([field(times(part, self.frames)).float() for part in parts])
         return self.peak * (2 * values.cpu().numpy() - 1)
+
+    @property
+    def features(self) -> tuple[int, int]:
+        return 1, self.channels
+
+    def rendering(self, settings: Mapping[str, Any], output: Path) -> Rendering:
+        """At ``rate`` samples per second, or at ``scale`` times the recording's own rate."""
+        for name in ("size", "longest", "crop"):
+            if settings[name] is not None:
+                raise ValueError(f"{name}: expected null for a recording, got {settings[name]}; rate=... sets its rate")
+        rate, scale = settings["rate"], settings["scale"]
+        if scale is not None and (type(scale) not in (int, float) or rate is not None):
+            raise ValueError(f"scale: expected a number, or null together with rate, got {scale}")
+        wanted = self.at_rate(self.rate * (1 if scale is None else scale) if rate is None else rate, output)
+
+        def written(field: Field, device: torch.device | str, progress: Progress) -> str:
+            samples = self.reconstruct(field, device)
+            write_audio(samples if wanted.frames == self.frames else resampled(samples, wanted.frames), output, wanted)
+            return f"{wanted.frames} samples at {wanted.rate} Hz"
+
+        return written
 
     def at_rate(self, rate: float, path: Path) -> "AudioRecord":
         """The record of the same recording with another rate, in a file of the kind that the suffix of ``path`` says.

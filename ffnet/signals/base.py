@@ -1,7 +1,7 @@
 """Records of signals, which checkpoints store."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +14,8 @@ from ffnet.geometry import Mesh
 
 Field = Callable[[Tensor], Tensor]
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
+# Writes what a field has been asked for, on a device, and returns what that is in a few words.
+Rendering = Callable[[Field, torch.device | str, Progress], str]
 
 
 class Record(ABC):
@@ -99,4 +101,25 @@ class Surface(Record):
 
         Raises:
             ValueError: if there is no surface.
+        """
+
+
+class Rendered(Record):
+    """A record of a signal that ``ffnet render`` writes in another size, at another rate or as another file."""
+
+    @property
+    @abstractmethod
+    def features(self) -> tuple[int, int]:
+        """The number of coordinates and of values of the field."""
+
+    @abstractmethod
+    def rendering(self, settings: Mapping[str, Any], output: Path) -> Rendering:
+        """What writes ``output``, a file of the kind that its suffix says, as ``settings`` ask for.
+
+        Args:
+            settings: ``size``, ``longest``, ``scale``, ``rate`` and ``crop``; those that are None are the signal's own.
+            output: the file.
+
+        Raises:
+            OSError, ValueError: if there is no such thing, or it cannot be written. The message names the setting.
         """

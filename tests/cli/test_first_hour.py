@@ -50,7 +50,7 @@ MISTAKES = [
     ("fit dataset.size=[64,", "cannot read 'dataset.size=[64,'"),
     ("fit name=a(b", "cannot read 'name=a(b': text with special characters needs quotes, 'name=\"a(b\"'"),
     ("fit dataset.path=bunny.obj", "bunny.obj: is a mesh, which dataset=image does not fit; say dataset=occupancy"),
-    ("fit clip.mp4", "clip.mp4: is a film"),
+    ("fit clip.mp4", "clip.mp4: expected a video"),
     ("fit run", "run: is a run directory; resume=run goes on with it"),
     ("fit hydra.run.dir=run", "holds a run; resume=run goes on with it, overwrite=true replaces it"),
     ("fit resume=photo.jpg", "resume: expected a run directory, got photo.jpg"),

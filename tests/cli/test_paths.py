@@ -142,7 +142,7 @@ def test_the_last_run_is_called_latest(command, tmp_path):
         (["dataset.path=a.obj"], "a.obj: is a mesh, which dataset=image does not fit; say dataset=occupancy"),
         (["dataset=occupancy", "a.png"], "a.png: is an image, which dataset=occupancy does not fit; say dataset=image"),
         (["dataset=image", "a.wav"], "a.wav: is sound, which dataset=image does not fit; say dataset=audio"),
-        (["dataset=nerf", "a.mp4"], "a.mp4: is a film, which dataset=nerf does not fit"),
+        (["dataset=nerf", "a.mp4"], "a.mp4: is a video, which dataset=nerf does not fit"),
     ],
 )
 def test_a_signal_of_another_kind_is_told_its_dataset(command, tmp_path, argv, message):

@@ -31,8 +31,10 @@ CT = ("dataset=ct", "dataset.size=16", "dataset.angles=6", "dataset.batch_size=3
 NERF = ("dataset=nerf", "dataset.path=views.npz", "dataset.batch_size=16", "dataset.operator.samples=8")
 NERF += ("dataset.operator.cells=4", "dataset.operator.every_n_steps=7", "encoder.num_frequencies=3")
 AUDIO = ("dataset=audio", "dataset.path=tone.wav", "dataset.batch_size=64", "encoder.min_resolution=16")
+VOLUME = ("dataset=volume", "dataset.path=grid.npy", "dataset.batch_size=64")
+VIDEO = ("dataset=video", "dataset.path=clip.y4m", "dataset.batch_size=64")
 # Files that the fits read.
-INPUTS = ("views.npz", "tone.wav")
+INPUTS = ("views.npz", "tone.wav", "grid.npy", "clip.y4m")
 
 
 def _names(group: str) -> list[str]:
@@ -68,6 +70,9 @@ def cases() -> dict[str, tuple[str, ...]]:
     found["dataset=nerf"] = NERF
     if importlib.util.find_spec("soundfile"):
         found["dataset=audio"] = AUDIO
+    found["dataset=volume"] = VOLUME
+    if importlib.util.find_spec("av"):
+        found["dataset=video"] = VIDEO
     found["callbacks=kernel"] = (
         *IMAGE,
         "callbacks=kernel",
@@ -94,6 +99,10 @@ def _arranged(overrides: tuple[str, ...]) -> tuple[str, ...]:
 def write_inputs(folder: Path) -> None:
     """Writes ``INPUTS``."""
     write_views(folder / "views.npz")
+    generator = np.random.default_rng(0)
+    np.save(folder / "grid.npy", generator.random((6, 7, 8), dtype=np.float32))
+    frames = [generator.integers(16, 235, 3 * 6 * 8, np.uint8).tobytes() for _ in range(5)]
+    (folder / "clip.y4m").write_bytes(b"YUV4MPEG2 W8 H6 F5:1 C444\n" + b"".join(b"FRAME\n" + f for f in frames))
     with wave.open(str(folder / "tone.wav"), "wb") as file:
         file.setparams((2, 2, 8000, 600, "NONE", ""))
         file.writeframes(np.random.default_rng(0).integers(-9999, 9999, (600, 2)).astype("<i2").tobytes())

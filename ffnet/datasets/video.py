@@ -1,0 +1,107 @@
+"""Videos: colours in a plane over time."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from ffnet import budget
+from ffnet.datasets.base import Dataset, Evaluation
+from ffnet.datasets.voxels import Voxels
+from ffnet.operators import Operator
+from ffnet.sampling import FullBatch, Sampler, UniformSampler
+from ffnet.signals.video import VIEW_SIDE, VideoRecord, VideoSignal
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric
+
+# Pixels in all frames up to which frames are scored one by one: that takes 48 bytes a pixel.
+SCORED = 2**25
+
+
+class VideoDataset(Dataset):
+    """Fits a video: coordinates are (x, y, time), values are red, green and blue.
+
+    Scores are ``psnr``, pooled over all frames, and the mean and the lowest of the frames' own, ``frame_psnr`` and
+    ``worst_frame_psnr``; videos of more than ``SCORED`` pixels have the first alone.
+
+    Args:
+        path: a video that FFmpeg reads.
+        start, duration: the part to fit, in seconds; all that follows ``start`` if None.
+        size: [height, width] to which frames are resized, or the length of the longer side; None keeps theirs.
+        batch_size: pixels in a training batch, drawn uniformly with replacement; None is all of them in every step.
+        metrics: further torchmetrics metrics by name, for the whole video (1, 3, frames, height, width) in [0, 1].
+        operator: how training observes the field, in place of evaluation at points.
+        sampler: which pixels a step uses, in place of ``batch_size``.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is no video, or an argument is out of range.
+    """
+
+    record: VideoRecord
+    source: Voxels
+    path: Path
+
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        start: float = 0.0,
+        duration: float | None = None,
+        size: int | Sequence[int] | None = None,
+        batch_size: int | None = 16384,
+        metrics: "Mapping[str, Metric] | None" = None,
+        operator: Operator | None = None,
+        sampler: Sampler | None = None,
+    ) -> None:
+        super().__init__()
+        if path is None:
+            raise ValueError("path: expected a video, say dataset.path=FILE.mp4")
+        if type(start) not in (int, float) or not 0 <= start < 2**31:
+            raise ValueError(f"start: expected seconds of at least 0, got {start!r}")
+        if duration is not None and (type(duration) not in (int, float) or not 0 < duration < math.inf):
+            raise ValueError(f"duration: expected seconds above 0, or null, got {duration!r}")
+        if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
+            raise ValueError(f"batch_size: expected an integer of at least 1, or null, got {batch_size!r}")
+        budget.check("points", batch_size or 0, "batch_size")
+        self.path = Path(path).absolute()
+        signal = VideoSignal(self.path, start, duration, size)
+        from ffnet.metrics import PSNR, FramePSNR  # which takes seconds, hence after the file is read
+
+        self.record = signal.record
+        self.in_features, self.out_features = self.record.features
+        self.source = Voxels(signal.pixels, 0, 255)
+        if operator is not None:
+            self.operator = operator
+        self.sampler = sampler or (FullBatch() if batch_size is None else UniformSampler(batch_size))
+        self.metrics = {"psnr": PSNR()}
+        frames = {"frame_psnr": FramePSNR("mean"), "worst_frame_psnr": FramePSNR("min")}
+        whole = {**(frames if self.source.size <= SCORED else {}), **(metrics or {})}
+        self.add_evaluation(Evaluation("", self.source, {"psnr": PSNR()}, None, self.source.grid, whole))
+
+    def mean(self) -> list[float]:
+        return self.source.mean()
+
+    def views(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, Float[Tensor, "h w 3"]]:
+        """Four frames of ``target``, ``reconstruction`` and ``error`` (absolute, five times as bright)."""
+        device = self.source.values.device
+        target = self.record.picture(self.source.at, max_side, device)
+        fitted = self.record.pictured(field, max_side, device)
+        return {"target": target, "reconstruction": fitted, "error": (5 * (fitted - target).abs()).clamp(max=1)}
+
+    def image(self) -> Image.Image:
+        shown = self.record.picture(self.source.at, VIEW_SIDE, self.source.values.device)
+        return Image.fromarray((255 * shown).round().byte().numpy())
+
+    def resolved(self) -> dict[str, Any]:
+        return {"path": str(self.path)}
+
+    def extra_repr(self) -> str:
+        record = self.record
+        height, width = record.size
+        seconds, rate = record.frames / float(record.fps), float(record.fps)
+        return f"{self.path.name}, {record.frames} frames of {width} x {height} pixels, {seconds:.2f} s at {rate:g} Hz"

@@ -1,0 +1,102 @@
+"""Volumes: values in space."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from ffnet import budget
+from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, in_memory
+from ffnet.datasets.voxels import Voxels
+from ffnet.operators import Operator
+from ffnet.sampling import FullBatch, Sampler, UniformSampler
+from ffnet.signals.image_memory import is_path
+from ffnet.signals.volume import VIEW_SIDE, VolumeRecord, VolumeSignal
+
+if TYPE_CHECKING:
+    from torchmetrics import Metric
+
+
+class VolumeDataset(Dataset):
+    """Fits a volume: coordinates are (x, y, z), values are the channels, with the range of the values as [0, 1].
+
+    Args:
+        path: NIfTI, a TIFF stack, ``.npy``, ``.npz`` or HDF5; or an array or tensor (depth, height, width[, channels]).
+        key: the name of the array in an ``.npz`` or HDF5 file; None is the only one with 3 or 4 axes.
+        spacing: sides of a voxel along x, y, z, in place of the file's affine; None keeps that.
+        level: the value at the surface that ``ffnet mesh`` extracts; None is halfway between the smallest and largest.
+        batch_size: voxels in a training batch, drawn uniformly with replacement; None is all of them in every step.
+        metrics: further torchmetrics metrics by name, for the whole volume (1, channels, depth, height, width) in
+            [0, 1].
+        operator: how training observes the field, in place of evaluation at points.
+        sampler: which voxels a step uses, in place of ``batch_size``.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is no volume, or an argument is out of range.
+    """
+
+    record: VolumeRecord
+    source: Voxels
+    path: Path | None
+
+    def __init__(
+        self,
+        path: Any = None,
+        key: str | None = None,
+        spacing: Sequence[float] | None = None,
+        level: float | None = None,
+        batch_size: int | None = 16384,
+        metrics: "Mapping[str, Metric] | None" = None,
+        operator: Operator | None = None,
+        sampler: Sampler | None = None,
+    ) -> None:
+        super().__init__()
+        if path is None:
+            raise ValueError("path: expected a volume, say dataset.path=FILE.nii.gz")
+        if in_memory(path):
+            raise ValueError("path: the run was fitted to a volume in memory; give dataset.path")
+        if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
+            raise ValueError(f"batch_size: expected an integer of at least 1, or null, got {batch_size!r}")
+        budget.check("points", batch_size or 0, "batch_size")
+        self.path = Path(path).absolute() if is_path(path) else None
+        signal = VolumeSignal(self.path or path, key, spacing, level)
+        from ffnet.metrics import PSNR  # which takes seconds, hence after the file is read
+
+        self.record = signal.record
+        self.in_features, self.out_features = self.record.features
+        self.source = Voxels(signal.voxels, self.record.low, self.record.high)
+        if operator is not None:
+            self.operator = operator
+        self.sampler = sampler or (FullBatch() if batch_size is None else UniformSampler(batch_size))
+        self.metrics = {"psnr": PSNR()}
+        self.add_evaluation(Evaluation("", self.source, {"psnr": PSNR()}, None, self.source.grid, metrics))
+
+    def mean(self) -> list[float]:
+        return self.source.mean()
+
+    def views(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, Float[Tensor, "h w 3"]]:
+        """Three orthogonal slices of ``target``, ``reconstruction`` and ``error`` (absolute, five times as bright)."""
+        device = self.source.values.device
+        target = self.record.picture(self.source.at, max_side, device)
+        fitted = self.record.slices(field, max_side, device)
+        return {"target": target, "reconstruction": fitted, "error": (5 * (fitted - target).abs()).clamp(max=1)}
+
+    def image(self) -> Image.Image:
+        shown = self.record.picture(self.source.at, VIEW_SIDE, self.source.values.device)
+        return Image.fromarray((255 * shown).round().byte().numpy())
+
+    def resolved(self) -> dict[str, Any]:
+        return {"path": str(self.path) if self.path else IN_MEMORY}
+
+    def extra_repr(self) -> str:
+        depth, height, width = self.record.size
+        sides = " x ".join(f"{side:g}" for side in self.record.spacing)
+        name = self.path.name if self.path else IN_MEMORY
+        return (
+            f"{name}, {width} x {height} x {depth} voxels of {sides} {self.record.unit or 'units'}, "
+            f"{self.out_features} channels"
+        )
