@@ -153,8 +153,7 @@ class VolumeRecord(Rendered):
             OSError, ValueError: if there is none, or it cannot be written.
         """
         suffix = volume_files.suffix_of(path)
-        if suffix in volume_files.LIBRARIES:
-            volume_files.LIBRARIES[suffix]()
+        volume_files.load(suffix)
         check_replaceable(path)
         if size is not None and scale is not None:
             raise ValueError(f"scale: expected null together with size, got {scale}")

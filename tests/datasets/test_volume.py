@@ -304,6 +304,7 @@ def test_what_is_no_volume_is_refused_without_being_read(refused, capfd):
     [
         ({"spacing": [1, 0, 1]}, "spacing: expected [x, y, z] above 0, got [1, 0, 1]"),
         ({"spacing": 2}, "spacing: expected [x, y, z] above 0, got 2"),
+        ({"spacing": [1e99, 1, 1]}, "spacing: expected sides of voxels from 1e-30 to 1e+30, got (1e+99, 1.0, 1.0)"),
         ({"level": 9999}, "level: expected a value from "),
         ({"level": math.nan}, "level: expected a value from "),
         ({"batch_size": 0}, "batch_size: expected an integer of at least 1, or null, got 0"),

@@ -30,11 +30,11 @@ from ffnet.signals.volume_files.tiff import read_tiff, tifffile, write_tiff
 
 __all__ = [
     "IDENTITY",
-    "LIBRARIES",
     "Affine",
     "Stored",
     "check_array",
     "diagonal",
+    "load",
     "read",
     "spacing",
     "suffix_of",
@@ -76,6 +76,12 @@ def suffix_of(path: Path) -> str:
     raise ValueError(f"{path}: expected a volume, a file that ends in {', '.join(SUFFIXES)}")
 
 
+def load(suffix: str) -> None:
+    """Raises ValueError if a library that files with the suffix need is not installed."""
+    if suffix in LIBRARIES:
+        LIBRARIES[suffix]()
+
+
 def read(path: Path, key: str | None = None) -> tuple[np.ndarray, Stored]:
     """The values (depth, height, width, channels) of a volume, and how they are stored.
 
@@ -92,6 +98,7 @@ def read(path: Path, key: str | None = None) -> tuple[np.ndarray, Stored]:
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: expected a volume, is empty")
     suffix = suffix_of(path)
+    load(suffix)
     try:
         with silent_stderr():  # of HDF5 and libtiff
             values, stored = READERS[suffix](path, key)

@@ -64,7 +64,7 @@ def read_nifti(path: Path, key: str | None) -> tuple[np.ndarray, Stored]:
 def write_nifti(path: Path, array: np.ndarray, stored: Stored) -> None:
     nifti = nibabel()
     kind = nifti.Nifti2Image if max(array.shape) > 32767 else nifti.Nifti1Image
-    values = array.astype(np.uint8) if array.dtype == bool else array
+    values = array.astype({"bool": np.uint8, "float16": np.float32}.get(array.dtype.name, array.dtype))
     values = values.transpose(2, 1, 0, *range(3, array.ndim))
     image = kind(values, np.vstack([stored.affine, [0, 0, 0, 1]]), dtype=values.dtype)
     image.header.set_sform(image.affine, stored.space or 2)

@@ -16,6 +16,8 @@ TYPES = (
     *("float16", "float32", "float64"),
 )
 IDENTITY = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0))
+# Of a voxel, in any unit.
+LARGEST_SIDE = 1e30
 # The name of an array in a file, or of a unit.
 _KEY, _UNIT = r"\w+(/\w+)*", r"\w{0,8}"
 # Bytes read at once: what is truncated takes no more memory than it has bytes.
@@ -48,8 +50,13 @@ class Stored:
 
     def __post_init__(self) -> None:
         rows = np.array(self.affine, np.float64)
-        if rows.shape != (3, 4) or not np.isfinite(rows).all() or abs(np.linalg.det(rows[:, :3])) == 0:
-            raise ValueError(f"affine: expected three rows of four numbers, invertible, got {self.affine}")
+        if rows.shape != (3, 4) or not np.isfinite(rows).all():
+            raise Unfit(f"affine: expected three rows of four numbers, got {self.affine}")
+        sides = spacing(self.affine)
+        if not all(1 / LARGEST_SIDE < side < LARGEST_SIDE for side in sides):
+            raise Unfit(f"spacing: expected sides of voxels from {1 / LARGEST_SIDE:g} to {LARGEST_SIDE:g}, got {sides}")
+        if np.linalg.matrix_rank(rows[:, :3]) < 3:
+            raise Unfit(f"affine: expected three axes that span space, got {self.affine}")
         if self.suffix not in SUFFIXES or self.dtype not in TYPES or self.space not in range(6):
             raise ValueError(f"a volume in a {self.suffix} file of {self.dtype}, space {self.space}")
         if not re.fullmatch(_KEY, self.key) or not re.fullmatch(_UNIT, self.unit):
