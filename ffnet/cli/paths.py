@@ -47,6 +47,7 @@ READS = {
     "nerf": (".npz",),
     "volume": (".nii", ".gz", ".tif", ".tiff", ".npz"),
     "ct": (*IMAGES, ".dcm", ".npz"),
+    "mri": (*IMAGES, ".nii", ".gz", ".npz"),
     "inverse": IMAGES,
 }
 _KEY = re.compile(r"(\+{0,2}|~)[A-Za-z_][\w./@:-]*")

@@ -29,13 +29,20 @@ class CartesianFourier(GridOperator):
 
     Args:
         size: of the grid, slowest axis first.
+        paired: the field has two values v, for the complex value ``(2 v_0 - 1) + i (2 v_1 - 1)``; observations are the
+            real and the imaginary part of its transform, (n, 2).
 
     Raises:
         ValueError: if a size is not an integer of at least 1.
     """
 
+    def __init__(self, size: Sequence[int], paired: bool = False) -> None:
+        super().__init__(size)
+        self.paired = paired
+
     def observe(self, values: Float[Tensor, "1 c *size"], queries: Float[Tensor, "n q"]) -> Float[Tensor, "n k"]:
-        spectrum = torch.fft.fftn(values[0], dim=tuple(range(1, values.ndim - 1)), norm="ortho")
+        image: Tensor = torch.complex(*(2 * values[0] - 1).unsqueeze(1)) if self.paired else values[0]
+        spectrum = torch.fft.fftn(image, dim=tuple(range(1, image.ndim)), norm="ortho")
         bins = [
             queries[:, -1 - axis].long().remainder(count)  # queries have x, the last axis, first
             for axis, count in enumerate(self.size)

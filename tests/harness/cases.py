@@ -27,6 +27,8 @@ SHAPE = (
     "encoder=positional",
     "encoder.num_frequencies=2",
 )
+INVERSE = ("dataset=inverse", "dataset.size=[16,12]", "dataset.factor=2", "dataset.batch_size=32")
+MRI = ("dataset=mri", "dataset.size=16", "encoder.num_frequencies=16")
 CT = ("dataset=ct", "dataset.size=16", "dataset.angles=6", "dataset.batch_size=32", "encoder.num_frequencies=16")
 NERF = ("dataset=nerf", "dataset.path=views.npz", "dataset.batch_size=16", "dataset.operator.samples=8")
 NERF += ("dataset.operator.cells=4", "dataset.operator.every_n_steps=7", "encoder.num_frequencies=3")
@@ -67,6 +69,10 @@ def cases() -> dict[str, tuple[str, ...]]:
     found["dataset=occupancy, pool"] = pooled
     found["dataset=occupancy, fresh"] = fresh
     found["dataset=ct"] = CT
+    found["dataset=ct, fan, photons"] = (*CT, "dataset.geometry=fan", "dataset.counts=1e4")
+    found["dataset=mri"] = MRI
+    for problem in ("inpainting", "superresolution", "deblurring"):
+        found[f"dataset=inverse, {problem}"] = (*INVERSE, f"dataset.problem={problem}", "encoder.num_frequencies=16")
     found["dataset=nerf"] = NERF
     if importlib.util.find_spec("soundfile"):
         found["dataset=audio"] = AUDIO
