@@ -266,6 +266,35 @@ def test_experiments_set_the_papers_protocol(capsys, task, encoder):
         assert (config.encoder.num_frequencies, config.encoder.spacing) == (128, "shifted_log")
 
 
+INSTRUMENTS = {
+    ("ct", "identity"): (1e-2, None),
+    ("ct", "positional"): (1e-3, 2**3 - 1),
+    ("ct_sweep", "gaussian"): (1e-3, 4.0),
+    ("mri", "basic"): (2e-3, None),
+    ("mri", "positional"): (2e-3, 2**4 - 1),
+    ("mri_sweep", "gaussian"): (2e-3, 5.0),
+}
+
+
+@pytest.mark.parametrize(("task", "encoder"), INSTRUMENTS)
+def test_experiments_set_the_papers_instruments(capsys, task, encoder):
+    assert main(["fit", f"experiment=tancik2020/{task}", f"encoder={encoder}", "--cfg", "job", "--resolve"]) == 0
+    from omegaconf import OmegaConf
+
+    config = OmegaConf.create(capsys.readouterr().out)
+    lr, bandwidth = INSTRUMENTS[task, encoder]
+    assert config.optimizer.lr == lr
+    assert (config.trainer.max_steps, config.precision) == (1000, "32-true")
+    assert config.schedule._target_.endswith("ConstantLR")
+    assert config.loss._target_ == "ffnet.fitting.HalfMSELoss"
+    network = (config.model.hidden_layers, config.model.hidden_features, config.model.initialization)
+    assert (*network, config.model.output_activation._target_) == (3, 256, "glorot", "torch.nn.Sigmoid")
+    assert config.encoder.get("max_frequency", config.encoder.get("sigma")) == bandwidth
+    seen = {"ct": ("size", 512, "angles", 20, "batch_size", None), "mri": ("crop", [96, 96, 96], "keep", 0.126)}
+    told = seen[task.removesuffix("_sweep")]
+    assert all(config.dataset[key] == value for key, value in zip(told[::2], told[1::2], strict=True))
+
+
 @pytest.mark.long
 def test_the_papers_sweep_takes_every_mapping_and_picture(command, tmp_path):
     for name in ("a", "b"):
