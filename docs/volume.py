@@ -1,8 +1,8 @@
-"""Draws docs/volume.png: slices of a volume that is computed here, of its reconstruction and of the error...
+"""Draws docs/volume.png: slices of a volume that is computed here, of its reconstruction and of the error; a surface.
 
     python docs/volume.py docs/volume.png
 
-The volume is a ball of a gyroid, which has more detail to one side, in a shell.
+The volume is a ball of a gyroid, which has more detail to one side, in a fainter shell.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def volume(side: int = SIDE) -> np.ndarray:
     a, b, c = phase
     gyroid = np.sin(a) * np.cos(b) + np.sin(b) * np.cos(c) + np.sin(c) * np.cos(a)
     inner = (0.5 + 0.3 * np.tanh(3 * gyroid)) * (radius < 0.75)
-    shell = np.exp(-(((radius - 0.85) / 0.04) ** 2))
+    shell = 0.4 * np.exp(-(((radius - 0.85) / 0.04) ** 2))
     return np.rint(255 * np.clip(inner + shell, 0, 1)).astype(np.uint8)
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +27,8 @@ LARGEST = 2**36
 MOST_RATE, MOST_GIF = 1000, 50
 # Seconds by which a time may be off by rounding.
 TOLERANCE = 1e-6
+# Seconds by which a video may be shorter than its tags say.
+SLACK = 0.1
 
 
 class Frames(NamedTuple):
@@ -108,13 +111,21 @@ def _timed(path: Path, container: Any, start: float, rate: Fraction) -> Iterator
     first = float((stream.start_time or 0) * stream.time_base)
     if start > 0 and stream.time_base:
         container.seek(int((start + first) / stream.time_base), stream=stream, backward=True)
-    count = itertools.count()
+    count, time = itertools.count(), 0.0
     for packet in container.demux(stream):
         if packet.is_corrupt:
             raise ValueError(f"{path}: expected a whole video, is truncated or damaged")
         for frame in packet.decode():
-            number = next(count)
-            yield frame, number / float(rate) if frame.time is None else frame.time - first
+            time = next(count) / float(rate) if frame.time is None else frame.time - first
+            yield frame, time
+    if time + 2 / float(rate) + SLACK < promised(stream) - first:
+        raise ValueError(f"{path}: expected a whole video, is truncated after {time:.2f} s")
+
+
+def promised(stream: Any) -> float:
+    """The seconds at which Matroska's tags say that a stream ends; 0 if there are none."""
+    found = re.fullmatch(r"(\d{1,4}):(\d\d):(\d\d\.\d{1,9})", stream.metadata.get("DURATION", ""))
+    return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3]) if found else 0.0
 
 
 def _pixels(frame: Any, size: Any) -> UInt8[np.ndarray, "h w 3"]:

@@ -190,7 +190,9 @@ def refused(tmp_path):
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
     sparse(tmp_path / "zeros.mp4")
-    sparse(tmp_path / "tail.mkv", video(tmp_path / "whole.mkv", noise))
+    data = video(tmp_path / "whole.mkv", noise)
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) * 2 // 3])
+    sparse(tmp_path / "tail.mkv", data)
     (tmp_path / "list.txt").write_text(f"ffconcat version 1.0\nfile '{tmp_path}/whole.mp4'\n")
     name = tmp_path / "whole.mp4"
     (tmp_path / "list.m3u8").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile:{name}\n#EXT-X-ENDLIST\n")
@@ -203,6 +205,7 @@ REFUSED = {
     "empty.mp4": "expected a video, is empty",
     "text.mp4": "expected a video that FFmpeg reads, whole (Invalid data",
     "cut.mp4": "cut.mp4: expected a ",
+    "cut.mkv": "expected a whole video, is truncated after ",
     "cut_end.mp4": "expected a video that FFmpeg reads, whole (Invalid data",
     "sound.mp4": "expected a video, found no video stream",
     "zeros.mp4": "expected a video of at most 68719476736 bytes, got 2199023255552",
