@@ -1,11 +1,13 @@
 """NeRF with an encoder and an MLP of ffnet and nothing else: a scene from images, scored on held-out views.
 
-python docs/gallery/nerf.py tiny_lego_100.npz outputs/nerf --encoder positional --minutes 5
+python docs/gallery/nerf.py scene.npz outputs/nerf --encoder positional --steps 1500
 
 The file holds images (n, h, w, 3) on black, camera-to-world poses (n, 4, 4) in OpenGL's convention, and focal (pixels).
-Every eighth view is held out. Writes <encoder>.png (held-out views above, rendered below), <encoder>.json (PSNR over
-time) and curves.png of all encoders that are there. Mildenhall et al. 2020, without directions and without a second
-network; points in cells that the field itself finds empty are left out (after Müller et al. 2022, appendix E).
+docs/scene.py makes one. Every eighth view is held out. Writes <encoder>.png (held-out views above, rendered below),
+<encoder>.json (PSNR over steps, seconds of training) and curves.png of all encoders that are there.
+
+Mildenhall et al. 2020, without directions and without a second network; points in cells that the field itself finds
+empty are left out (after Müller et al. 2022, appendix E).
 """
 
 import argparse
@@ -63,8 +65,13 @@ class Scene:
         dense = max_pool3d(density.view(1, 1, CELLS, CELLS, CELLS), 3, stride=1, padding=1)[0, 0]
         self.occupied = dense > 0.2
 
-    def render(self, origins: Tensor, directions: Tensor, jitter: bool) -> tuple[Tensor, Tensor]:
-        """Colours (n, 3) of rays on black, and the mean opacity of a point on them."""
+    def fog(self) -> Tensor:
+        """Mean opacity of a short way at random points of the box."""
+        _, density = self.colour_and_density(torch.rand(1024, 3, generator=self.generator))
+        return (1 - torch.exp(-0.04 * density)).mean()
+
+    def render(self, origins: Tensor, directions: Tensor, jitter: bool) -> Tensor:
+        """Colours (n, 3) of rays on black."""
         through = torch.stack([(-HALF - origins) / directions, (HALF - origins) / directions])
         near = through.amin(0).amax(-1, keepdim=True).clamp(min=0)
         length = (through.amax(0).amin(-1, keepdim=True) - near).clamp(min=0)
@@ -79,33 +86,34 @@ class Scene:
         seen = torch.cumprod(torch.cat([torch.ones_like(t[:, :1]), 1 - opacity[:, :-1]], dim=1), dim=1)
         colours = torch.zeros_like(x)
         colours[there] = colour
-        return ((seen * opacity)[..., None] * colours).sum(1), opacity.mean()
+        return ((seen * opacity)[..., None] * colours).sum(1)
 
 
 @torch.no_grad()
 def view(scene: Scene, origins: Tensor, directions: Tensor) -> Tensor:
     parts = zip(origins.flatten(0, 1).split(2048), directions.flatten(0, 1).split(2048), strict=True)
-    return torch.cat([scene.render(o, d, jitter=False)[0] for o, d in parts]).view_as(origins)
+    return torch.cat([scene.render(o, d, jitter=False) for o, d in parts]).view_as(origins)
 
 
-def train(scene: Scene, o: Tensor, d: Tensor, colours: Tensor, seconds: float) -> Iterator[tuple[int, float]]:
-    """Adam for so many seconds; the number of the step and the time so far after each."""
+def train(scene: Scene, o: Tensor, d: Tensor, colours: Tensor, steps: int) -> Iterator[tuple[int, float]]:
+    """Adam for so many steps; yields their number and the seconds of training so far."""
     optimizer = torch.optim.Adam(scene.field.parameters(), lr=3e-3)
-    start, step = time.perf_counter(), 0
-    while (gone := time.perf_counter() - start) < seconds:
-        # The rate follows the clock, since how many steps there will be is the machine's business.
-        optimizer.param_groups[0]["lr"] = 3e-3 * 0.05 ** (gone / seconds)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    seconds = 0.0
+    for step in range(steps):
+        start = time.perf_counter()
         if step % 50 == 0 and step >= 150:
             scene.look_where_it_is_empty()
         batch = torch.randint(len(o), (512,), generator=scene.generator)
-        rendered, opacity = scene.render(o[batch], d[batch], jitter=True)
+        rendered = scene.render(o[batch], d[batch], jitter=True)
         # On black, black fog looks like nothing; the second term clears it.
-        loss = (rendered - colours[batch]).square().mean() + 0.01 * opacity
+        loss = (rendered - colours[batch]).square().mean() + 0.01 * scene.fog()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        step += 1
-        yield step, time.perf_counter() - start
+        schedule.step()
+        seconds += time.perf_counter() - start
+        yield step + 1, seconds
 
 
 def psnr(errors: Tensor) -> float:
@@ -117,8 +125,8 @@ def draw_curves(folder: Path) -> None:
     axes = figure.subplots()
     for path in sorted(folder.glob("*.json")):
         curve = json.loads(path.read_text())["curve"]
-        axes.plot([seconds for _, seconds, _ in curve], [value for *_, value in curve], label=path.stem)
-    axes.set(xlabel="seconds of training", ylabel="PSNR of one held-out view, dB")
+        axes.plot([step for step, *_ in curve], [value for *_, value in curve], label=path.stem)
+    axes.set(xlabel="steps", ylabel="PSNR of one held-out view, dB")
     axes.legend()
     figure.savefig(folder / "curves.png", dpi=100)
 
@@ -128,22 +136,22 @@ def main() -> None:
     parser.add_argument("scene", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--encoder", choices=ENCODERS, default="positional")
-    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--steps", type=int, default=1500)
     arguments = parser.parse_args()
     data = np.load(arguments.scene)
-    images, poses = torch.tensor(data["images"]), torch.tensor(data["poses"])
+    images, poses = torch.tensor(data["images"]), torch.tensor(data["poses"], dtype=torch.float32)
     origins, directions = rays(poses, float(data["focal"]), *images.shape[1:3])
     held = torch.arange(len(images)) % 8 == 0
-    scene, curve, due = Scene(arguments.encoder), [], 15.0
+    scene, curve = Scene(arguments.encoder), []
     flat = [part[~held].reshape(-1, 3) for part in (origins, directions, images)]
-    for step, gone in train(scene, *flat, 60 * arguments.minutes):
-        if gone > due:
-            due += 15.0
+    for step, seconds in train(scene, *flat, arguments.steps):
+        if step % max(1, arguments.steps // 10) == 0:
             some = torch.nonzero(held)[0, 0]
-            curve.append([step, gone, psnr(view(scene, origins[some], directions[some]) - images[some])])
-            print(f"{step} steps, {gone:.0f} s, {curve[-1][2]:.2f} dB on one held-out view", flush=True)
+            curve.append([step, seconds, psnr(view(scene, origins[some], directions[some]) - images[some])])
+            print(f"{step} steps, {seconds:.0f} s, {curve[-1][2]:.2f} dB on one held-out view", flush=True)
     views = torch.stack([view(scene, o, d) for o, d in zip(origins[held], directions[held], strict=True)])
-    result = {"encoder": arguments.encoder, "steps": step, "psnr": psnr(views - images[held]), "curve": curve}
+    score = psnr(views - images[held])
+    result = {"encoder": arguments.encoder, "steps": step, "seconds": seconds, "psnr": score, "curve": curve}
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / f"{arguments.encoder}.json").write_text(json.dumps(result) + "\n")
     draw_curves(arguments.output)

@@ -37,6 +37,7 @@ NOUNS = {
     **dict.fromkeys((".nii", ".gz", ".mha", ".nrrd"), "a volume"),
     ".dcm": "a slice",
     ".npz": "arrays",
+    ".json": "posed views",
 }
 # The suffixes of those that each dataset reads. A file's dataset, if none is chosen, is the first.
 READS = {
@@ -44,12 +45,14 @@ READS = {
     "occupancy": MESHES,
     "audio": SOUNDS,
     "video": (*VIDEOS, ".gif"),
-    "nerf": (".npz",),
+    "nerf": (".json", ".npz"),
     "volume": (".nii", ".gz", ".tif", ".tiff", ".npz"),
     "ct": (*IMAGES, ".dcm", ".npz"),
     "mri": (*IMAGES, ".nii", ".gz", ".npz"),
     "inverse": IMAGES,
 }
+# A directory with one of these is a signal itself, for the dataset of its suffix.
+SCENES = ("transforms.json", "transforms_train.json")
 _KEY = re.compile(r"(\+{0,2}|~)[A-Za-z_][\w./@:-]*")
 # Values that Hydra reads as they are, and those that mean something in its grammar or in ffnet's.
 _SIMPLE = re.compile(r"([A-Za-z_./][\w./:-]*)?")
@@ -96,7 +99,7 @@ def signals(path: str) -> list[str]:
         ValueError: if there are none, or it is a run directory.
     """
     place = Path(os.path.expanduser(path))
-    if not place.is_dir():
+    if not place.is_dir() or scene(place):
         return [path]
     if any((place / name).exists() for name in ("checkpoints", ".hydra", "multirun.yaml")):
         raise ValueError(f"{path}: is a run directory; resume={path} goes on with it")
@@ -104,6 +107,11 @@ def signals(path: str) -> list[str]:
     if not files:
         raise ValueError(f"{path}: is a directory without files; expected a signal, or a directory of signals")
     return files
+
+
+def scene(place: Path) -> str | None:
+    """The name of the file with the cameras of a directory of posed views; None if it is no such directory."""
+    return next((name for name in SCENES if (place / name).is_file()), None)
 
 
 def check_kind(dataset: str, path: str) -> None:
@@ -143,7 +151,8 @@ def _meant(name: str, value: str) -> str:
 
 def _dataset(paths: list[str], overrides: list[str]) -> list[str]:
     """``overrides``, with the dataset for signals of this kind unless they choose one."""
-    found = {_first(Path(path).suffix.lower()) for path in paths}
+    named = [scene(Path(os.path.expanduser(path))) or path for path in paths]
+    found = {_first(Path(name).suffix.lower()) for name in named}
     chosen = any(override.startswith("dataset=") for override in overrides)
     name = found.pop() if len(found) == 1 else "image"
     return overrides if chosen or name == "image" else [f"dataset={name}", *overrides]

@@ -1,4 +1,4 @@
-"""``ffnet render``: renders a fitted field as an image, a recording, a video or a volume."""
+"""``ffnet render``: renders a fitted field as an image, a recording, a video, a volume or views of a scene."""
 
 import logging
 from collections.abc import Sequence
@@ -27,19 +27,22 @@ def render_(config: DictConfig) -> None:
 
     from ffnet import budget
     from ffnet.cli.stored import stored
-    from ffnet.signals import Raster, Rendered
+    from ffnet.signals import Raster, Rendered, ViewsRecord
+    from ffnet.signals.image_files import output_size
 
     with reading_input():
         settings: Any = OmegaConf.to_container(config, resolve=True)
         path, _, field, record = stored(config.checkpoint, config.trust)
+        for name in ("camera", "frames", "depth"):
+            if settings[name] not in (None, False) and not isinstance(record, ViewsRecord):
+                raise ValueError(f"{name}: expected the fit of a scene, got that of {described(record)}")
     if isinstance(record, Rendered):
         render_signal(settings, str(path), field, record)
         return
     with reading_input():
         if not isinstance(record, Raster):
-            raise ValueError(
-                f"{path}: expected the fit of an image, recording, video or volume, got that of {described(record)}"
-            )
+            kinds = "an image, recording, video, volume or scene"
+            raise ValueError(f"{path}: expected the fit of {kinds}, got that of {described(record)}")
         if settings["rate"] is not None:
             raise ValueError(f"rate: expected null for an image, got {settings['rate']}")
         left, top, right, bottom = pixel_box(settings["crop"], record.size)
@@ -97,30 +100,6 @@ def pixel_box(crop: Any, size: tuple[int, int]) -> tuple[float, float, float, fl
         )
     left, top, right, bottom = crop
     return left, top, right, bottom
-
-
-def output_size(settings: dict[str, Any], own: tuple[float, float]) -> tuple[str, tuple[int, int]]:
-    """The setting that says how large the output is, and its (height, width).
-
-    Args:
-        settings: ``size``, ``longest`` and ``scale``; at most one is not None.
-        own: (height, width) of the part that is rendered, in pixels of the fitted image.
-
-    Raises:
-        ValueError: if several are given, or one is no size.
-    """
-    from ffnet.signals.image_files import fitted_size, scaled
-
-    given = [name for name in ("size", "longest", "scale") if settings[name] is not None]
-    if len(given) > 1:
-        raise ValueError(f"{given[1]}: expected null together with {given[0]}, got {settings[given[1]]}")
-    name = given[0] if given else "scale"
-    value = settings[name] if given else 1
-    if name == "size":
-        return name, fitted_size(name, value, own)
-    if type(value) not in (int, float) or not 0 < value * max(own) < float("inf"):
-        raise ValueError(f"{name}: expected a number above 0, got {value}")
-    return name, scaled(own, value if name == "scale" else value / max(own))
 
 
 def described(record: "Record | None") -> str:

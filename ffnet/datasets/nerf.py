@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ffnet.budget import chunk
-from ffnet.datasets.base import Dataset, Evaluation
-from ffnet.datasets.tensors import TensorSource
+from ffnet.datasets.base import Batch, Dataset, Evaluation, Source
 from ffnet.operators import VolumeRendering
+from ffnet.rendering.camera_path import up_axis
 from ffnet.sampling import Sampler, UniformSampler
-from ffnet.signals.posed_views import PosedViews, ViewsRecord, camera_rays
+from ffnet.signals.posed_views import PosedViews, pixel_rays
+from ffnet.signals.scene import ViewsRecord, grey
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
@@ -22,27 +23,51 @@ if TYPE_CHECKING:
 SHOWN = 4
 
 
+class ViewRays(Source):
+    """The pixels of views, each with the ray through its centre, which is computed when asked for: rays take twice the
+    memory of colours."""
+
+    images: Tensor
+    poses: Tensor
+
+    def __init__(self, images: Float[Tensor, "v h w 3"], poses: Float[Tensor, "v 4 4"], focal: float) -> None:
+        super().__init__()
+        self.hold("images", images.reshape(-1, 3))
+        self.hold("poses", poses)
+        self.focal, self.view, self.size = focal, (images.shape[1], images.shape[2]), images[..., 0].numel()
+
+    def batch(self, index: Int[Tensor, "k"]) -> Batch:
+        height, width = self.view
+        view, pixel = index // (height * width), index % (height * width)
+        x, y = pixel % width + 0.5, pixel // width + 0.5
+        return Batch(pixel_rays(self.poses[view], self.focal, x, y, self.view), self.images[index])
+
+
 class NerfDataset(Dataset):
     """A field of colour and density, (x, y, z) to four logits, fitted to views of a scene through volume rendering.
 
-    Every ``held_out``-th view is held out and scored as ``psnr``. There are no view directions.
+    Every ``held_out``-th view is held out and scored as ``psnr``. If the operator says so, the field has three more
+    coordinates, the direction from which it is seen.
 
     Args:
-        path: an ``.npz`` file, see ``ffnet.signals.posed_views.PosedViews``.
+        path: Blender's ``transforms.json``, a directory that holds one, or an ``.npz`` file; see
+            ``ffnet.signals.posed_views.PosedViews``.
         held_out: every so many-th view, from the first, is held out.
         batch_size: rays in a training batch, drawn uniformly with replacement from all training views.
-        operator: how a ray sees the field.
+        downsample: pixels along a side of a view that are averaged to one.
+        operator: how a ray sees the field; transparent pixels are composited on its background.
         metrics: further torchmetrics metrics by name. They get each held-out view as an image (1, 3, height, width),
             one after the other.
         sampler: which rays a step uses, in place of ``batch_size``.
 
     Raises:
-        OSError: if the file cannot be read.
+        OSError: if a file cannot be read.
         ValueError: if it holds no scene, or an argument is out of range.
     """
 
     record: ViewsRecord
-    source: TensorSource
+    source: ViewRays
+    operator: VolumeRendering
     path: Path
 
     def __init__(
@@ -50,6 +75,7 @@ class NerfDataset(Dataset):
         path: str | Path | None = None,
         held_out: int = 8,
         batch_size: int = 512,
+        downsample: int = 1,
         operator: VolumeRendering | None = None,
         metrics: "Mapping[str, Metric] | None" = None,
         sampler: Sampler | None = None,
@@ -57,33 +83,54 @@ class NerfDataset(Dataset):
         super().__init__()
         if path is None:
             raise ValueError("path: expected a scene, say dataset.path=FILE.npz with images, poses and focal")
-        if type(held_out) is not int or held_out < 2:
-            raise ValueError(f"held_out: expected an integer of at least 2, got {held_out!r}")
+        for name, value, least in (("held_out", held_out, 2), ("downsample", downsample, 1)):
+            if type(value) is not int or value < least:
+                raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
         self.path = Path(path).absolute()
-        scene = PosedViews(self.path)
+        self.operator = operator or VolumeRendering()
+        if not isinstance(self.operator, VolumeRendering):
+            raise ValueError(f"operator: expected a VolumeRendering, got {type(self.operator).__name__}")
+        scene = PosedViews(self.path, self.operator.background, downsample)
         from ffnet.metrics import PSNR  # which takes seconds, hence after the file is read
 
         count, height, width, _ = scene.images.shape
-        self.in_features, self.out_features = 3, 4
-        self.operator: VolumeRendering = operator or VolumeRendering()
-        rays = camera_rays(scene.poses, scene.focal, height, width)
+        self.in_features, self.out_features = 6 if self.operator.directions else 3, 4
         held = torch.arange(count) % held_out == 0
-        self.source = TensorSource(rays[~held].reshape(-1, 6), scene.images[~held].reshape(-1, 3))
+        self.source = ViewRays(scene.images[~held], scene.poses[~held], scene.focal)
         self.sampler = sampler or UniformSampler(batch_size)
         self.metrics = {"psnr": PSNR()}
-        scored = TensorSource(rays[held].reshape(-1, 6), scene.images[held].reshape(-1, 3))
+        scored = ViewRays(scene.images[held], scene.poses[held], scene.focal)
         # The held-out views under one another are one image.
         layout = (int(held.sum()) * height, width)
         self.add_evaluation(Evaluation("", scored, {"psnr": PSNR()}, self.operator, layout, metrics))
         self.view = (height, width)
-        shown = scene.poses[held][:SHOWN]
-        self.record = ViewsRecord(
-            shown.tolist(), scene.focal, self.view, self.operator.half_side, self.operator.points_per_query
-        )
+        self.record = self._record(scene, held)
         self.describe = f"{count} views of {height}x{width} pixels, {int(held.sum())} of them held out"
 
+    def _record(self, scene: PosedViews, held: Tensor) -> ViewsRecord:
+        operator, up = self.operator, up_axis(scene.poses)
+        positions = scene.poses[:, :3, 3]
+        radius = positions.norm(dim=-1).clamp(min=1e-6)
+        elevation = (positions @ up / radius).clamp(-0.999, 0.999).asin()  # straight from above, no axis is upward
+        return ViewsRecord(
+            scene.poses[held][:SHOWN].tolist(),
+            scene.focal,
+            self.view,
+            operator.half_side,
+            operator.samples,
+            operator.coarse,
+            operator.near,
+            operator.far,
+            operator.background,
+            operator.directions,
+            up.tolist(),
+            radius.mean().item(),
+            elevation.mean().item(),
+        )
+
     def views(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, Float[Tensor, "h w 3"]]:
-        """``target``, ``reconstruction`` and ``error`` of the first held-out view."""
+        """The first held-out view: ``target``, ``reconstruction``, ``error`` (absolute, five times as bright) and
+        ``depth``."""
         height, width = self.view
         step = -(-max(height, width) // max_side)
         source = self.evaluations[0].source
@@ -91,11 +138,14 @@ class NerfDataset(Dataset):
         rows, columns = torch.arange(0, height, step, device=device), torch.arange(0, width, step, device=device)
         seen = source.batch((rows[:, None] * width + columns).flatten())
         with torch.inference_mode():
-            parts = [self.operator(field, part) for part in seen.queries.split(chunk(self.operator.points_per_query))]
+            parts = seen.queries.split(chunk(self.operator.points_per_query))
+            traced = [self.operator.trace(field, part) for part in parts]
+        colour, opacity, distance = (torch.cat(part) for part in zip(*traced, strict=True))
         shape = (len(rows), len(columns), 3)
-        target, reconstruction = seen.targets.view(shape), torch.cat(parts).view(shape).clamp(0, 1)
+        target, reconstruction = seen.targets.view(shape), colour.view(shape).clamp(0, 1)
         error = (5 * (reconstruction - target).abs()).clamp(max=1)
-        return {"target": target, "reconstruction": reconstruction, "error": error}
+        depth = grey(distance, opacity, self.record.depths)[:, None].expand(-1, 3).reshape(shape)
+        return {"target": target, "reconstruction": reconstruction, "error": error, "depth": depth}
 
     def resolved(self) -> dict[str, Any]:
         return {"path": str(self.path)}

@@ -81,7 +81,7 @@ class Table:
             return None
         return max(means) if higher else min(means)
 
-    def paper(self, group: Group) -> tuple[float, float] | None:
+    def paper(self, group: Group) -> tuple[float, float | None] | None:
         """The mean and standard deviation that the paper reports for a row."""
         return None if group in self.baselines else reported(self.shared | group.overrides)
 

@@ -4,7 +4,8 @@ from ffnet.signals.audio import AudioRecord, AudioSignal
 from ffnet.signals.base import Raster, Record, Rendered, Surface
 from ffnet.signals.image import ImageRecord, ImageSignal
 from ffnet.signals.kspace import ComplexRecord
-from ffnet.signals.posed_views import PosedViews, ViewsRecord
+from ffnet.signals.posed_views import PosedViews
+from ffnet.signals.scene import ViewsRecord
 from ffnet.signals.shape import ShapeRecord, ShapeSignal
 from ffnet.signals.video import VideoRecord, VideoSignal
 from ffnet.signals.volume import ScalarVolumeRecord, VolumeRecord, VolumeSignal

@@ -3,7 +3,7 @@
 import io
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -155,6 +155,28 @@ def fitted_size(name: str, value: Any, own: tuple[float, float]) -> tuple[int, i
 def scaled(size: tuple[float, float], factor: float) -> tuple[int, int]:
     """``size`` times ``factor``, rounded, at least 1 pixel each."""
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
+def output_size(settings: Mapping[str, Any], own: tuple[float, float]) -> tuple[str, tuple[int, int]]:
+    """The setting that says how large the output is, and its (height, width).
+
+    Args:
+        settings: ``size``, ``longest`` and ``scale``; at most one is not None.
+        own: (height, width) of what is rendered, in pixels of the fitted signal.
+
+    Raises:
+        ValueError: if several are given, or one is no size.
+    """
+    given = [name for name in ("size", "longest", "scale") if settings[name] is not None]
+    if len(given) > 1:
+        raise ValueError(f"{given[1]}: expected null together with {given[0]}, got {settings[given[1]]}")
+    name = given[0] if given else "scale"
+    value = settings[name] if given else 1
+    if name == "size":
+        return name, fitted_size(name, value, own)
+    if type(value) not in (int, float) or not 0 < value * max(own) < float("inf"):
+        raise ValueError(f"{name}: expected a number above 0, got {value}")
+    return name, scaled(own, value if name == "scale" else value / max(own))
 
 
 def cropped(image: Image.Image, crop: int | Sequence[int] | None) -> Image.Image:

@@ -173,7 +173,8 @@ def test_mesh_refuses(command, fitted, overrides, message):
 
 def test_each_command_knows_its_kind_of_fit(command, fitted, small_run):
     code, _, err = command("render", f"checkpoint={fitted}")
-    assert (code, "expected the fit of an image, recording, video or volume, got that of a shape" in err) == (2, True)
+    expected = "expected the fit of an image, recording, video, volume or scene, got that of a shape"
+    assert (code, expected in err) == (2, True)
     code, _, err = command("mesh", f"checkpoint={small_run}")
     assert (code, "expected the fit of a shape, got that of an image" in err) == (2, True)
 

@@ -105,7 +105,7 @@ def test_the_commands_do_what_the_page_says(run, command, folder):
 
     code, _, err = command("render", "checkpoint=run", TRUST)
     assert (code, len(err.splitlines())) == (2, 1)
-    assert "expected the fit of an image, recording, video or volume, got that of a signal" in err
+    assert "expected the fit of an image, recording, video, volume or scene, got that of a signal" in err
 
 
 @pytest.mark.long

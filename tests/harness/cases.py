@@ -74,6 +74,9 @@ def cases() -> dict[str, tuple[str, ...]]:
     for problem in ("inpainting", "superresolution", "deblurring"):
         found[f"dataset=inverse, {problem}"] = (*INVERSE, f"dataset.problem={problem}", "encoder.num_frequencies=16")
     found["dataset=nerf"] = NERF
+    found["dataset=nerf, first pass"] = (*NERF, "dataset.operator.coarse=4")
+    found["dataset=nerf, recipe=fast"] = ("recipe=fast", *NERF[:-1], "encoder.max_resolution=16")
+    found["experiment=tancik2020/nerf"] = ("experiment=tancik2020/nerf", *NERF[1:])
     if importlib.util.find_spec("soundfile"):
         found["dataset=audio"] = AUDIO
     found["dataset=volume"] = VOLUME
