@@ -137,6 +137,7 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--encoder", choices=ENCODERS, default="positional")
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--every", type=int, default=150, help="steps between points of the curve")
     arguments = parser.parse_args()
     data = np.load(arguments.scene)
     images, poses = torch.tensor(data["images"]), torch.tensor(data["poses"], dtype=torch.float32)
@@ -145,7 +146,7 @@ def main() -> None:
     scene, curve = Scene(arguments.encoder), []
     flat = [part[~held].reshape(-1, 3) for part in (origins, directions, images)]
     for step, seconds in train(scene, *flat, arguments.steps):
-        if step % max(1, arguments.steps // 10) == 0:
+        if step % arguments.every == 0:
             some = torch.nonzero(held)[0, 0]
             curve.append([step, seconds, psnr(view(scene, origins[some], directions[some]) - images[some])])
             print(f"{step} steps, {seconds:.0f} s, {curve[-1][2]:.2f} dB on one held-out view", flush=True)

@@ -1,10 +1,11 @@
 """Damaged images, meshes and scenes."""
 
+import json
 import random
 
 import numpy as np
 
-from tests.fuzz.case import Case, mutated
+from tests.fuzz.case import Case, changed, mutated
 from tests.fuzz.material import CT, IMAGE, NERF, SHAPE, images, meshes, npz, scene
 
 IMAGE_SETTINGS = (
@@ -51,7 +52,28 @@ def mesh(rng: random.Random) -> Case:
     return Case(["fit", *settings, f"dataset.path={name}"], {name: data})
 
 
+def transforms(rng: random.Random) -> Case:
+    """Views as Blender writes them, with a damaged json or image."""
+    place = rng.choice(("a", "b", "../b", "/etc/passwd", "a/../b", "\0", "x" * 300, ".", ""))
+    poses = zip("aba", scene()["poses"].tolist(), strict=False)
+    frames = [{"file_path": name, "transform_matrix": pose} for name, pose in poses]
+    found = {"camera_angle_x": 0.7, "frames": frames}
+    if rng.random() < 0.6:
+        found = changed(found, rng)
+    elif rng.random() < 0.5:
+        frames[0]["file_path"] = place
+    text, image = json.dumps(found).encode(), images()["PNG-RGBA.png"]
+    if rng.random() < 0.3:
+        text = mutated(text, rng)
+    damaged = mutated(image, rng) if rng.random() < 0.3 else image
+    settings = [override for override in NERF if not override.startswith("dataset.path")]
+    files: dict[str, bytes | str] = {"in/transforms.json": text, "in/a.png": damaged, "in/b.png": image, "b.png": image}
+    return Case(["fit", *settings, "dataset.path=in"], files)
+
+
 def views(rng: random.Random) -> Case:
+    if rng.random() < 0.5:
+        return transforms(rng)
     arrays = scene()
     if rng.random() < 0.5:
         data = mutated(npz(arrays), rng)
