@@ -78,7 +78,9 @@ def inverse() -> None:
     for problem in ("inpainting", "superresolution", "deblurring", "denoising"):
         dataset = InverseDataset(problem=problem)
         views, score = fitted(dataset, dataset=("inverse", {"problem": problem}))
-        rows.append({problem: views["data"], f"the fit, {score}": views["reconstruction"], "the image": views["target"]})
+        rows.append(
+            {problem: views["data"], f"the fit, {score}": views["reconstruction"], "the image": views["target"]}
+        )
     sheet(rows, DOCS / "inverse.png")
 
 
