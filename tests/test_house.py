@@ -45,7 +45,7 @@ ARROWS = {
     "rendering": ({"budget"}, {"torch", "jaxtyping", "numpy"}),
     "signals": (
         {"atomic", "budget", "geometry", "operators", "rendering"},
-        {"torch", "jaxtyping", "numpy", "PIL", "pydicom", "soundfile"},
+        {"torch", "jaxtyping", "numpy", "PIL", "pydicom", "soundfile", "tifffile", "imagecodecs", "OpenEXR", "zarr"},
     ),
     "datasets": (
         {"atomic", "budget", "geometry", "metrics", "operators", "rendering", "resources", "sampling", "signals"},

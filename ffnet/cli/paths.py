@@ -50,6 +50,7 @@ READS = {
     "ct": (*IMAGES, ".dcm", ".npz"),
     "mri": (*IMAGES, ".nii", ".gz", ".npz"),
     "inverse": IMAGES,
+    "mapped": (".tif", ".tiff"),
 }
 # A directory with one of these is a signal itself, for the dataset of its suffix.
 SCENES = ("transforms.json", "transforms_train.json")
@@ -99,7 +100,8 @@ def signals(path: str) -> list[str]:
         ValueError: if there are none, or it is a run directory.
     """
     place = Path(os.path.expanduser(path))
-    if not place.is_dir() or scene(place):
+    signal = scene(place) or (place / "zarr.json").exists() or (place / ".zarray").exists()
+    if not place.is_dir() or signal:
         return [path]
     if any((place / name).exists() for name in ("checkpoints", ".hydra", "multirun.yaml")):
         raise ValueError(f"{path}: is a run directory; resume={path} goes on with it")

@@ -59,8 +59,7 @@ def render_(config: DictConfig) -> None:
     progress = partial(tqdm, unit="band", disable=None, leave=False)
     height, width = record.size
     part = (left / width, top / height, right / width, bottom / height)
-    pixels = record.render(field, size, box=part, device=device, progress=progress)
-    record.save(pixels, output)
+    record.render_to(output, field, size, box=part, device=device, progress=progress)
     log.info("wrote   %s, %d x %d pixels", output, size[1], size[0])
 
 

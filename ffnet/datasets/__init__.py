@@ -5,6 +5,7 @@ from ffnet.datasets.base import Batch, Dataset, Evaluation, Held, Source, Stream
 from ffnet.datasets.ct import CTDataset
 from ffnet.datasets.image import ImageDataset
 from ffnet.datasets.inverse import InverseDataset
+from ffnet.datasets.mapped import MappedImageDataset
 from ffnet.datasets.mri import MRIDataset
 from ffnet.datasets.nerf import NerfDataset
 from ffnet.datasets.occupancy import OccupancyDataset
@@ -22,6 +23,7 @@ __all__ = [
     "ImageDataset",
     "InverseDataset",
     "MRIDataset",
+    "MappedImageDataset",
     "NerfDataset",
     "OccupancyDataset",
     "Source",

@@ -22,8 +22,9 @@ from ffnet.operators.grid import cell_centres
 from ffnet.operators.line_integrals import even_offsets, fan_lines, parallel_lines
 from ffnet.sampling import FullBatch, Sampler, UniformSampler
 from ffnet.signals.dicom import read_slice
-from ffnet.signals.image import ImageRecord, ImageSignal, image_views, unit
+from ffnet.signals.image import ImageSignal, image_views, unit
 from ffnet.signals.image_files import to_image
+from ffnet.signals.image_record import ImageRecord
 from ffnet.signals.noise import gaussian_noise, transmission_noise
 from ffnet.signals.phantom import SUPERSAMPLING, phantom_integrals, phantom_pixels
 from ffnet.signals.sinogram import Sinogram

@@ -4,7 +4,7 @@ from ffnet.fitting.clipping import Clipping
 from ffnet.fitting.engine import Engine
 from ffnet.fitting.evaluation import directions, evaluate, units, worse_than_mean
 from ffnet.fitting.features import FeatureCache
-from ffnet.fitting.losses import HalfMSELoss, Objective, Regularizer
+from ffnet.fitting.losses import HalfMSELoss, Objective, Regularizer, RelativeMSELoss
 from ffnet.fitting.optimizers import MuonAdam, OptimizerGroup
 from ffnet.fitting.precision import automatic_precision, observed_type
 from ffnet.fitting.processes import Processes, share
@@ -23,6 +23,7 @@ __all__ = [
     "Outcome",
     "Processes",
     "Regularizer",
+    "RelativeMSELoss",
     "Smoothness",
     "Sparsity",
     "Stepper",

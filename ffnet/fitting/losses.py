@@ -19,6 +19,31 @@ class HalfMSELoss(nn.MSELoss):
         return 0.5 * super().forward(input, target)
 
 
+class RelativeMSELoss(nn.Module):
+    """``mean((prediction - target)^2 / (prediction^2 + epsilon))`` with a constant denominator, for high range
+    (Lehtinen et al. 2018, Noise2Noise; Müller et al. 2021, neural radiance caching).
+
+    Args:
+        epsilon: added to the denominator; its root is the magnitude below which errors count as they are.
+        reduction: ``mean``, or ``none`` for one loss an entry, as losses of torch have it.
+
+    Raises:
+        ValueError: if epsilon is not a finite number of at least 0, or the reduction is unknown.
+    """
+
+    def __init__(self, epsilon: float = 0.01, reduction: str = "mean") -> None:
+        super().__init__()
+        if type(epsilon) not in (int, float) or not 0 <= epsilon < float("inf"):
+            raise ValueError(f"epsilon: expected a finite number of at least 0, got {epsilon!r}")
+        if reduction not in ("mean", "none"):
+            raise ValueError(f"reduction: expected mean or none, got {reduction!r}")
+        self.epsilon, self.reduction = epsilon, reduction
+
+    def forward(self, input: Float[Tensor, "*n"], target: Float[Tensor, "*n"]) -> Float[Tensor, "*m"]:
+        each = (input - target).square() / (input.detach().square() + self.epsilon)
+        return each.mean() if self.reduction == "mean" else each
+
+
 class Regularizer(nn.Module, ABC):
     """A term of the objective that depends on the field itself.
 

@@ -2,7 +2,8 @@
 
 from ffnet.signals.audio import AudioRecord, AudioSignal
 from ffnet.signals.base import Raster, Record, Rendered, Surface
-from ffnet.signals.image import ImageRecord, ImageSignal
+from ffnet.signals.image import ImageSignal
+from ffnet.signals.image_record import ImageRecord
 from ffnet.signals.kspace import ComplexRecord
 from ffnet.signals.posed_views import PosedViews
 from ffnet.signals.scene import ViewsRecord

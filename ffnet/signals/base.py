@@ -78,6 +78,10 @@ class Raster(Record):
     def save(self, pixels: np.ndarray, path: Path) -> None:
         """Writes the pixels of ``render`` as an image file, atomically."""
 
+    def render_to(self, path: Path, field: Field, size: tuple[int, int], **options: Any) -> None:
+        """Renders to an image file; ``options`` are those of ``render``."""
+        self.save(self.render(field, size, **options), path)
+
 
 class Surface(Record):
     """A record of a signal with a surface, in its own coordinates.

@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,115 +12,41 @@ from PIL import Image
 from torch import Tensor
 
 from ffnet.budget import check
-from ffnet.rendering import bands, pixel_coordinates, render
-from ffnet.signals.base import Field, Progress, Raster
+from ffnet.rendering import bands, pixel_coordinates
+from ffnet.signals.coding_choice import Range, choose
+from ffnet.signals.deep_files import Deep, read_deep
 from ffnet.signals.enlarging import enlarged
-from ffnet.signals.image_files import (
-    check_writable,
-    cropped,
-    display,
-    natural_suffix,
-    pair,
-    read_image,
-    resized,
-    save_image,
-    to_array,
-    to_image,
-)
-from ffnet.signals.image_memory import image_of, is_path, unit_pixels
+from ffnet.signals.image_files import cropped, read_image, resized, to_array
+from ffnet.signals.image_memory import image_of, is_path
+from ffnet.signals.image_record import MODES, ImageRecord
+from ffnet.signals.windows import resampled, window
 
 log = logging.getLogger(__name__)
 
-# Values per pixel of an image that is restored in a mode; a palette's colours are fitted as RGB.
-CHANNELS = {"1": 1, "L": 1, "I;16": 1, "LA": 2, "RGB": 3, "P": 3, "RGBA": 4, "CMYK": 4}
-# What the values mean.
-NAMES = {
-    **dict.fromkeys(("1", "L", "I;16"), "grey"),
-    **dict.fromkeys(("RGB", "P"), "red, green, blue"),
-    "LA": "grey, alpha",
-    "RGBA": "red, green, blue, alpha",
-    "CMYK": "cyan, magenta, yellow, black",
-}
 # Pixels per chunk in which large images are converted to floating point.
 BAND = 2**18
 
 
-@dataclass(frozen=True)
-class ImageRecord(Raster):
-    """The record of an image.
-
-    Attributes:
-        size: (height, width).
-        channels: values per pixel.
-        bits: bits per channel, 8 or 16.
-        offset: position of a pixel in its cell; 0.5 is the centre.
-        mode: Pillow's mode, such as RGB.
-        palette: the palette of mode P.
-    """
-
-    noun: ClassVar[str] = "an image"
-
-    size: tuple[int, int]
-    channels: int
-    bits: int = 8
-    offset: float = 0.5
-    mode: str = "RGB"
-    palette: Sequence[int] | None = None
-
-    def __post_init__(self) -> None:
-        if CHANNELS.get(self.mode) != self.channels or self.bits not in (8, 16) or not 0 <= self.offset <= 1:
-            raise ValueError(f"{self.channels} channels of {self.bits} bits at {self.offset} in mode {self.mode!r}")
-        pair("size", self.size)
-
-    def values(self) -> str:
-        return f"{NAMES[self.mode]} in [0, 1]"
-
-    def render(
-        self,
-        field: Field,
-        size: tuple[int, int] | None = None,
-        *,
-        box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
-        device: torch.device | str = "cpu",
-        progress: Progress = lambda items: items,
-    ) -> np.ndarray:
-        height, width = self.size
-        # From pixel centres to the positions of the image's pixels.
-        shift = ((self.offset - 0.5) / width, (self.offset - 0.5) / height)
-        options: dict[str, Any] = {"channels": self.channels, "bits": self.bits, "shift": shift, "box": box}
-        return render(field, size or (height, width), **options, device=device, progress=progress)
-
-    def reconstruct(self, field: Field, device: torch.device | str = "cpu") -> Image.Image:
-        return to_image(self.render(field, device=device), self.mode, self.palette)
-
-    def check_writable(self, path: Path, size: tuple[int, int]) -> None:
-        probe = np.zeros((1, 1, self.channels), f"uint{self.bits}")
-        check_writable(path, to_image(probe, self.mode, self.palette), size)
-
-    def save(self, pixels: np.ndarray, path: Path) -> None:
-        save_image(to_image(pixels, self.mode, self.palette), path)
-
-    def write(self, field: Field, directory: Path, device: torch.device | str = "cpu") -> Path:
-        path = directory / f"reconstruction{natural_suffix(self.mode)}"
-        self.save(self.render(field, device=device), path)
-        return path
-
-
 class ImageSignal:
-    """An image with its pixels in their own dtype: uint8, uint16, or float32 in [0, 1].
+    """An image with its pixels as a field has them: in their own dtype, uint8 or uint16, or as float32.
 
     Args:
-        image: a path that Pillow opens; a Pillow image; or an array or tensor (height, width[, channels]) of uint8,
-            uint16, or floating-point values in [0, 1].
+        image: a path to an image that Pillow opens, an OpenEXR, Radiance, TIFF or ``.npy`` file; a Pillow image; or an
+            array or tensor (height, width[, channels]) of uint8, uint16, or floating-point values.
         crop: [height, width] of a central crop, or one number for a square.
         size: [height, width] to resize to after the crop (Lanczos), or the length of the longer side.
         offset: position of a pixel in its cell: 0.5 is the centre, 0 the corner (Tancik et al. 2020).
         max_pixels: larger files are refused, because they may be decompression bombs; None is the limit of pixels.
         enlarge: how many times as high and wide the image is made (``ffnet.signals.enlarging``); None leaves it as it
             is.
+        transfer: how a field's values stand for those of the file, see ``ffnet.signals.coding.Coding``; ``auto`` is
+            ``log`` or ``symlog`` for floating-point values beyond [0, 1], else ``none``. None refuses values beyond.
+        premultiply: whether a field's colours are multiplied by alpha.
+        metadata: whether the record has the colour profile and EXIF.
 
     Attributes:
         pixels: (height, width, channels).
+        choice: how they stand for the file's.
 
     Raises:
         OSError: if the file cannot be read.
@@ -136,24 +61,55 @@ class ImageSignal:
         offset: float = 0.5,
         max_pixels: int | None = None,
         enlarge: int | None = None,
+        transfer: str | None = None,
+        premultiply: bool = False,
+        metadata: bool = True,
     ) -> None:
         if not 0 <= offset <= 1:
             raise ValueError(f"offset: expected a number in [0, 1], got {offset}")
-        opened = read_image(Path(image), max_pixels) if is_path(image) else image_of(image)
+        opened = opened_image(image, max_pixels)
         if isinstance(opened, Image.Image):
             if (frames := opened.info.get("frames", 1)) > 1:
                 log.info("image   %s has %d frames, of which the first is taken", Path(image).name, frames)
-            note, pixels = opened.info["ffnet"], to_array(resized(cropped(opened, crop), size))
+            note, pixels = {**opened.info["ffnet"]}, to_array(resized(cropped(opened, crop), size))
+            held, associated, size = opened.info["metadata"], False, None
         else:
-            note, pixels = {"mode": {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[opened.shape[-1]]}, unit_pixels(opened)
-            if crop is not None or size is not None:
-                raise ValueError("crop, size: expected null for floating-point values; crop or resize the array before")
-        self.pixels = torch.tensor(pixels)
-        bits = 8 * self.pixels.dtype.itemsize if not self.pixels.is_floating_point() else 8
+            pixels, held, associated = window(opened.pixels, crop), opened.metadata, opened.associated
+            note = {"mode": "I;16" if pixels.dtype == np.uint16 and pixels.shape[-1] == 1 else MODES[pixels.shape[-1]]}
+            note |= {"suffix": opened.suffix} if is_path(image) else {}
+        name = str(image) if is_path(image) else "image"
+        bits, floating = 8 * pixels.dtype.itemsize, pixels.dtype.kind == "f"
+        self.pixels = torch.tensor(pixels.astype(np.float32) if pixels.dtype == np.float16 else pixels)
+        measured = lambda: self._measured(note["mode"] in ("LA", "RGBA"))  # noqa: E731
+        self.choice = choose(name, transfer, note["mode"], floating, (premultiply, associated), measured)
+        coding = self.choice.coding
+        if floating and not is_path(image) and coding.transfer == "none" and self.choice.bounded:
+            bits, floating = 8, False  # a reconstruction is a Pillow image
+        if not coding.plain:
+            self.pixels = coding.encode(unit(self.pixels))
+        if size is not None:
+            self.pixels = resampled(self.pixels, size)
         if enlarge is not None:
+            if not self.choice.bounded:
+                raise ValueError("enlarge: expected null for values beyond [0, 1]; transfer=auto brings them into it")
             self.pixels = _enlarged(self.pixels, enlarge)
         self.height, self.width, self.channels = self.pixels.shape
+        note |= {"floating": floating} | coding.plain_values() | (held.plain() if metadata else {})
         self.record = ImageRecord((self.height, self.width), self.channels, bits, offset, **note)
+
+    def _measured(self, alpha: bool) -> Range:
+        return Range().update(unit(self.pixels[..., : self.pixels.shape[-1] - alpha]))
+
+
+def opened_image(image: Any, max_pixels: int | None) -> Image.Image | Deep:
+    """What a path or an image in memory holds.
+
+    Raises:
+        OSError, ValueError: if it is no image.
+    """
+    if not is_path(image):
+        return image_of(image)
+    return read_deep(Path(image), max_pixels) or read_image(Path(image), max_pixels)
 
 
 def _enlarged(pixels: Tensor, factor: int) -> Float[Tensor, "h w c"]:
@@ -185,8 +141,8 @@ def image_views(
     height, width = record.size
     step = -(-max(height, width) // max_side)
     rows, columns = (torch.arange(0, side, step, device=pixels.device) for side in (height, width))
-    target = display(unit(pixels[rows][:, columns]), record.mode)
-    reconstruction = display(_values_at(field, rows, columns, record), record.mode)
+    target = record.display(unit(pixels[rows][:, columns]))
+    reconstruction = record.display(_values_at(field, rows, columns, record))
     error = (5 * (reconstruction - target).abs()).clamp(max=1)
     return {"target": target, "reconstruction": reconstruction, "error": error}
 

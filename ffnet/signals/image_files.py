@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ffnet import budget
 from ffnet.atomic import check_replaceable, replacing
+from ffnet.signals.metadata import NO_METADATA, Metadata, metadata_of
 
 # The mode in which an image is fitted. Modes that are not listed become RGB.
 _FITTED = {
@@ -67,7 +68,8 @@ def read_image(path: Path, max_pixels: int | None = None) -> Image.Image:
     """The image at ``path``, rotated by its EXIF orientation, in a mode whose channels can be fitted.
 
     ``info["ffnet"]`` of the result contains the ``mode`` and ``palette`` with which ``to_image`` restores the mode of
-    the file, ``info["frames"]`` the number of frames, of which it is the first.
+    the file, ``info["frames"]`` the number of frames, of which it is the first, ``info["metadata"]`` its colour profile
+    and EXIF.
 
     Raises:
         FileNotFoundError, IsADirectoryError, PermissionError: as ``open`` does.
@@ -88,9 +90,9 @@ def read_image(path: Path, max_pixels: int | None = None) -> Image.Image:
                 raise Image.DecompressionBombError
             opened.load()
             image = ImageOps.exif_transpose(opened)
-            frames = count_frames(opened)
+            frames, metadata = count_frames(opened), metadata_of(opened)
     except Image.DecompressionBombError as error:
-        raise ValueError(f"{path}: has more than {most} pixels; raise {setting} to open it") from error
+        raise ValueError(too_many(path, most, setting)) from error
     except UnidentifiedImageError as error:
         raise ValueError(f"{path}: is not an image that Pillow can open") from error
     except PermissionError:
@@ -99,7 +101,19 @@ def read_image(path: Path, max_pixels: int | None = None) -> Image.Image:
         raise ValueError(f"{path}: damaged image ({error})") from error
     fitted = fittable(image, path)
     fitted.info["frames"] = frames
+    fitted.info["metadata"] = metadata if keeps_colours(image.mode) else metadata._replace(icc=None)
     return fitted
+
+
+def keeps_colours(mode: str) -> bool:
+    """Whether an image of this mode is fitted in its own colour space, so that its profile stays true."""
+    return mode in _FITTED or mode in ("P", "PA", "I")
+
+
+def too_many(path: Path, most: int | None, setting: str) -> str:
+    """What to do about an image of more than ``most`` pixels."""
+    mapped = "; dataset=mapped leaves it on disk" if path.suffix.lower() in (".npy", ".tif", ".tiff") else ""
+    return f"{path}: has more than {most} pixels; raise {setting} to open it{mapped}"
 
 
 def count_frames(opened: Image.Image) -> int:
@@ -132,7 +146,7 @@ def fittable(image: Image.Image, path: Path | str) -> Image.Image:
     else:
         note = {"mode": "RGB"}
         fitted = image.convert("RGB")
-    fitted.info = {"ffnet": note}
+    fitted.info = {"ffnet": note, "metadata": NO_METADATA}
     return fitted
 
 
@@ -231,7 +245,7 @@ def natural_suffix(mode: str) -> str:
     return ".tif" if mode == "CMYK" else ".png"
 
 
-def check_writable(path: Path, probe: Image.Image, size: tuple[int, int]) -> None:
+def check_writable(path: Path, probe: Image.Image, size: tuple[int, int], metadata: Metadata = NO_METADATA) -> None:
     """Checks whether an image like ``probe``, but of ``size`` (height, width), can be written to ``path``.
 
     Raises:
@@ -244,7 +258,7 @@ def check_writable(path: Path, probe: Image.Image, size: tuple[int, int]) -> Non
         raise ValueError(f"output: expected an image's name, such as image.png, got {path.name!r}")
     check_replaceable(path)
     try:
-        probe.save(io.BytesIO(), format=kind)
+        probe.save(io.BytesIO(), format=kind, **metadata.options(kind))
     except Exception as error:  # of Pillow's writers of many formats
         raise ValueError(f"output: {kind} cannot hold an image of mode {probe.mode}; try .png") from error
     for side in ((1, size[1]), (size[0], 1)):
@@ -267,19 +281,20 @@ def _holds(kind: str, probe: Image.Image, size: tuple[int, int]) -> bool:
         return True
 
 
-def save_image(image: Image.Image, path: Path) -> None:
+def save_image(image: Image.Image, path: Path, metadata: Metadata = NO_METADATA) -> None:
     """Writes ``image`` in the format of the suffix, atomically."""
     with replacing(path) as temporary:
-        image.save(temporary)
+        image.save(temporary, **metadata.options(Image.registered_extensions().get(path.suffix.lower())))
 
 
-def display(values: Float[Tensor, "h w c"], mode: str) -> Float[Tensor, "h w 3"]:
-    """Values in [0, 1] of an image of a mode as RGB on white, for viewing."""
+def display(values: Float[Tensor, "h w c"], mode: str, premultiplied: bool = False) -> Float[Tensor, "h w 3"]:
+    """Values in [0, 1] of an image of a mode as RGB on white, for viewing. ``premultiplied``: whether colours are
+    multiplied by alpha."""
     values = values.clamp(0, 1)
     colour = values[..., :1].expand(*values.shape[:2], 3) if values.shape[-1] < 3 else values[..., :3]
     if mode == "CMYK":
         return (1 - colour) * (1 - values[..., 3:])
     if mode in ("LA", "RGBA"):
         alpha = values[..., -1:]
-        return colour * alpha + (1 - alpha)
+        return (colour if premultiplied else colour * alpha) + (1 - alpha)
     return colour

@@ -7,21 +7,28 @@ import numpy as np
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ffnet.signals.image_files import fittable
+from ffnet.signals.deep_files import Deep, finite
+from ffnet.signals.image_files import fittable, keeps_colours
+from ffnet.signals.metadata import metadata_of
 
 
 def is_path(image: Any) -> bool:
     return isinstance(image, str | PathLike)
 
 
-def image_of(image: Any) -> Image.Image | np.ndarray:
-    """A Pillow image in a mode whose channels can be fitted, or floating-point values (height, width, channels).
+def image_of(image: Any) -> Image.Image | Deep:
+    """A Pillow image in a mode whose channels can be fitted, or pixels that Pillow cannot hold.
 
     Raises:
         ValueError: if ``image`` is neither an image nor an array of one.
     """
     if isinstance(image, Image.Image):
-        return fittable(ImageOps.exif_transpose(image).copy(), "image")
+        if image.mode == "F":
+            return image_of(np.asarray(image))
+        metadata = metadata_of(image)
+        fitted = fittable(ImageOps.exif_transpose(image).copy(), "image")
+        fitted.info["metadata"] = metadata if keeps_colours(image.mode) else metadata._replace(icc=None)
+        return fitted
     if isinstance(image, Tensor):
         image = (image.float() if image.is_floating_point() else image).detach().cpu().numpy()  # NumPy has no bfloat16
     if not isinstance(image, np.ndarray):
@@ -32,18 +39,8 @@ def image_of(image: Any) -> Image.Image | np.ndarray:
     if pixels.dtype == np.uint8 or (pixels.dtype == np.uint16 and pixels.shape[-1] == 1):
         return fittable(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), "image")
     if pixels.dtype == np.uint16:
-        return pixels / np.float32(65535)
+        return Deep(pixels, ".png")
     if not np.issubdtype(pixels.dtype, np.floating):
-        raise ValueError(f"image: expected uint8, uint16 or floating-point values in [0, 1], got {pixels.dtype}")
-    return pixels
-
-
-def unit_pixels(pixels: np.ndarray) -> np.ndarray:
-    """Floating-point ``pixels`` as float32.
-
-    Raises:
-        ValueError: if they are not all in [0, 1].
-    """
-    if not (pixels.min() >= 0 and pixels.max() <= 1):  # NaN fails both
-        raise ValueError(f"image: expected values in [0, 1], got {pixels.min()} to {pixels.max()}")
-    return np.ascontiguousarray(pixels, dtype=np.float32)
+        raise ValueError(f"image: expected uint8, uint16 or floating-point values, got {pixels.dtype}")
+    with np.errstate(over="ignore"):  # of float64, which then is infinite
+        return Deep(finite("image", np.ascontiguousarray(pixels, dtype=np.float32)), ".npy")

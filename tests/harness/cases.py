@@ -35,8 +35,9 @@ NERF += ("dataset.operator.cells=4", "dataset.operator.every_n_steps=7", "encode
 AUDIO = ("dataset=audio", "dataset.path=tone.wav", "dataset.batch_size=64", "encoder.min_resolution=16")
 VOLUME = ("dataset=volume", "dataset.path=grid.npy", "dataset.batch_size=64")
 VIDEO = ("dataset=video", "dataset.path=clip.y4m", "dataset.batch_size=64")
+MAPPED = ("dataset=mapped", "dataset.path=pixels.npy", "dataset.batch_size=64", "encoder.num_frequencies=16")
 # Files that the fits read.
-INPUTS = ("views.npz", "tone.wav", "grid.npy", "clip.y4m")
+INPUTS = ("views.npz", "tone.wav", "grid.npy", "clip.y4m", "pixels.npy")
 
 
 def _names(group: str) -> list[str]:
@@ -77,6 +78,7 @@ def cases() -> dict[str, tuple[str, ...]]:
     found["dataset=nerf, first pass"] = (*NERF, "dataset.operator.coarse=4")
     found["dataset=nerf, recipe=fast"] = ("recipe=fast", *NERF[:-1], "encoder.max_resolution=16")
     found["experiment=tancik2020/nerf"] = ("experiment=tancik2020/nerf", *NERF[1:])
+    found["dataset=mapped"] = MAPPED
     if importlib.util.find_spec("soundfile"):
         found["dataset=audio"] = AUDIO
     found["dataset=volume"] = VOLUME
@@ -112,6 +114,7 @@ def write_inputs(folder: Path) -> None:
     np.save(folder / "grid.npy", generator.random((6, 7, 8), dtype=np.float32))
     frames = [generator.integers(16, 235, 3 * 6 * 8, np.uint8).tobytes() for _ in range(5)]
     (folder / "clip.y4m").write_bytes(b"YUV4MPEG2 W8 H6 F5:1 C444\n" + b"".join(b"FRAME\n" + f for f in frames))
+    np.save(folder / "pixels.npy", np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8))
     with wave.open(str(folder / "tone.wav"), "wb") as file:
         file.setparams((2, 2, 8000, 600, "NONE", ""))
         file.writeframes(np.random.default_rng(0).integers(-9999, 9999, (600, 2)).astype("<i2").tobytes())
