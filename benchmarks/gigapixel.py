@@ -11,7 +11,6 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ if {output!r}:
     found |= {{"rendered": peak() - before, "pixels_per_second": size[0] * size[1] / seconds}}
 print(json.dumps(found))
 """
-SMALL = 4096
+SMALL, REPEATED = 4096, 1024
 
 
 def measure(overrides: list[str], output: Path | None = None, side: int = 0) -> dict[str, float]:
@@ -51,29 +50,34 @@ def measure(overrides: list[str], output: Path | None = None, side: int = 0) -> 
     return {name: round(value, 1) for name, value in found.items()}
 
 
-def bands(side: int, rows: int = 256) -> Iterator[np.ndarray]:
-    """A picture with waves of all lengths down to four pixels, in bands (rows, side, 3)."""
-    x = np.arange(side, dtype=np.float32) / side
-    across = [np.sin(2 * np.pi * (3 + k) * 4**k * x).astype(np.float32) for k in range(6)]
-    for start in range(0, side, rows):
-        y = (np.arange(start, min(start + rows, side), dtype=np.float32) / side)[:, None]
-        down = [np.cos(2 * np.pi * (2 + k) * 4**k * y).astype(np.float32) for k in range(6)]
-        channels = [128 + 40 * down[k] * across[k] + 30 * down[k + 3] * across[k + 3] for k in range(3)]
-        yield np.stack([channel.astype(np.uint8) for channel in channels], -1)
+def picture(side: int, rows: int) -> np.ndarray:
+    """Waves with periods from a third of the picture to four pixels (rows, side, 3)."""
+    x, y = np.arange(side, dtype=np.float32) / side, np.arange(rows, dtype=np.float32)[:, None] / rows
+    across = [(40 * np.sin(2 * np.pi * (3 + k) * (side / 32) ** (k / 2) * x)).astype(np.float32) for k in range(3)]
+    down = [np.cos(2 * np.pi * (2 + k) * (rows / 32) ** (k / 2) * y).astype(np.float32) for k in range(3)]
+    return np.stack([(128 + down[k] * across[k] + across[2 - k]).astype(np.uint8) for k in range(3)], -1)
 
 
 def write(folder: Path, side: int) -> None:
-    import tifffile
-
+    """The large picture repeats a part of ``REPEATED`` rows."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, length in (("small", SMALL), ("large", side)):
+        part = picture(length, REPEATED)
         array = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.uint8, (length, length, 3))
-        for number, band in enumerate(bands(length)):
-            array[256 * number : 256 * number + len(band)] = band
+        for start in range(0, length, REPEATED):
+            array[start : start + REPEATED] = part
         array.flush()
-    tiles = (band[:, start : start + 256] for band in bands(side) for start in range(0, side, 256))
-    options = {"shape": (side, side, 3), "dtype": np.uint8, "tile": (256, 256), "compression": "zlib"}
-    tifffile.imwrite(folder / "large.tif", tiles, photometric="rgb", predictor=True, bigtiff=True, **options)
+
+
+def write_tiff(folder: Path, side: int) -> None:
+    import imagecodecs
+    import tifffile
+
+    part = picture(side, REPEATED).reshape(REPEATED // 256, 256, side // 256, 256, 3).swapaxes(1, 2)
+    tiles = [imagecodecs.zlib_encode(np.ascontiguousarray(tile), level=1) for row in part for tile in row]
+    options = {"shape": (side, side, 3), "dtype": np.uint8, "tile": (256, 256), "compression": "zlib", "bigtiff": True}
+    every = (tile for _ in range(side // REPEATED) for tile in tiles)
+    tifffile.imwrite(folder / "large.tif", every, photometric="rgb", **options)
 
 
 def train(folder: Path, rounds: int, steps: int) -> None:
@@ -113,6 +117,7 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if arguments.what == "write":
         write(arguments.folder, arguments.side)
+        write_tiff(arguments.folder, arguments.side)
     elif arguments.what == "train":
         train(arguments.folder, arguments.rounds, arguments.steps)
     else:

@@ -104,6 +104,8 @@ class ImageRecord(Raster):
 
     def values(self) -> str:
         formula = self.coding.described()
+        if self.floating and self.transfer == "none":
+            return f"{NAMES[self.mode]}{f', {formula}' if formula else ''}"
         return f"{NAMES[self.mode]} in [0, 1]{f': {formula}' if formula else ''}"
 
     def display(self, values: Float[Tensor, "h w c"]) -> Float[Tensor, "h w 3"]:
@@ -142,8 +144,7 @@ class ImageRecord(Raster):
         return pixels if self.deep else to_image(pixels, self.mode, self.palette)
 
     def check_writable(self, path: Path, size: tuple[int, int]) -> None:
-        streamed = path.suffix.lower() in (".tif", ".tiff") and size[0] * size[1] * self.channels > AT_ONCE
-        if self.deep or streamed or path.suffix.lower() == ".npy":
+        if self.deep or self._in_bands(path, size) or path.suffix.lower() == ".npy":
             check_suffix(path, np.dtype(self.dtype), self.channels)
             return
         probe = np.zeros((1, 1, self.channels), self.dtype)
@@ -157,12 +158,17 @@ class ImageRecord(Raster):
 
     def render_to(self, path: Path, field: Field, size: tuple[int, int], **options: Any) -> None:
         """Renders to an image file; large TIFF and ``.npy`` files in bands, in memory that does not grow."""
-        values = size[0] * size[1] * self.channels
-        if path.suffix.lower() not in (".tif", ".tiff", ".npy") or values * np.dtype(self.dtype).itemsize <= AT_ONCE:
+        if self._in_bands(path, size):
+            found = rendered(field, size, **self._options(), **options)
+            save_bands(found, path, (*size, self.channels), self.dtype, self.associated, self.metadata)
+        else:
             super().render_to(path, field, size, **options)
-            return
-        found = rendered(field, size, **self._options(), **options)
-        save_bands(found, path, (*size, self.channels), self.dtype, self.associated, self.metadata)
+
+    def _in_bands(self, path: Path, size: tuple[int, int]) -> bool:
+        """Whether an image of ``size`` (height, width) is written in bands."""
+        held = size[0] * size[1] * self.channels * np.dtype(self.dtype).itemsize
+        kinds = path.suffix.lower() in (".tif", ".tiff", ".npy") and self.mode not in ("1", "P", "CMYK")
+        return kinds and held > AT_ONCE
 
     def write(self, field: Field, directory: Path, device: torch.device | str = "cpu") -> Path:
         """Writes the image, and ``views.png`` of what browsers do not show; of an image of more than 2^28 pixels, only
