@@ -19,9 +19,10 @@ from ffnet.operators import Blur, CellAverage, GridOperator, OnGrid, Operator, P
 from ffnet.operators.grid import cell_centres, rows
 from ffnet.resources import resource
 from ffnet.sampling import FullBatch, Sampler, UniformSampler
-from ffnet.signals.image import ImageRecord, ImageSignal, image_views, unit
+from ffnet.signals.image import ImageSignal, image_views, unit
 from ffnet.signals.image_files import display, to_image
 from ffnet.signals.image_memory import is_path
+from ffnet.signals.image_record import ImageRecord
 from ffnet.signals.noise import gaussian_noise, photon_noise
 
 if TYPE_CHECKING:

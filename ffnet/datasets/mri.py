@@ -20,8 +20,9 @@ from ffnet.operators.fourier_samples import frequencies
 from ffnet.operators.grid import cell_centres
 from ffnet.sampling import FullBatch, Sampler
 from ffnet.signals.base import Record
-from ffnet.signals.image import ImageRecord, ImageSignal, image_views, unit
+from ffnet.signals.image import ImageSignal, image_views, unit
 from ffnet.signals.image_files import to_image
+from ffnet.signals.image_record import ImageRecord
 from ffnet.signals.kspace import ComplexRecord, Mask, mask_of, read_kspace, zero_filled
 from ffnet.signals.noise import gaussian_noise
 from ffnet.signals.phantom import SUPERSAMPLING, phantom_pixels

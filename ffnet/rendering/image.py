@@ -44,7 +44,6 @@ def whole(bands: Iterable[tuple[range, np.ndarray]], size: tuple[int, int]) -> n
     return pixels
 
 
-@torch.inference_mode()
 def rendered(
     field: Callable[[Tensor], Tensor],
     size: tuple[int, int],
@@ -78,10 +77,12 @@ def rendered(
     extent = torch.tensor((right - left, bottom - top), device=device, dtype=torch.float32)
     move = torch.tensor((left + shift[0], top + shift[1]), device=device, dtype=torch.float32)
     for rows in progress(bands(height, width, BAND_POINTS)):
-        coordinates = grid_coordinates(rows, size, device=torch.device(device)) * extent + move
-        # A single row can be wider than a band.
-        values = torch.cat([field(piece) for piece in coordinates.split(BAND_POINTS)])
-        yield rows, stored(decode(values.float()), dtype).reshape(len(rows), width, channels)
+        with torch.inference_mode():
+            coordinates = grid_coordinates(rows, size, device=torch.device(device)) * extent + move
+            # A single row can be wider than a band.
+            values = torch.cat([field(piece) for piece in coordinates.split(BAND_POINTS)])
+            band = stored(decode(values.float()), dtype).reshape(len(rows), width, channels)
+        yield rows, band
 
 
 def stored(values: Tensor, dtype: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from ffnet.signals.coding_choice import Range
 
 
 @pytest.mark.parametrize("transfer", ["none", "linear", "log", "symlog"])
-@pytest.mark.parametrize(("premultiplied", "associated"), itertools.product((False, True), repeat=2))
+@pytest.mark.parametrize(("premultiplied", "associated"), [*itertools.product((False, True), repeat=2)])
 def test_what_is_encoded_is_decoded(transfer, premultiplied, associated):
     rng = np.random.default_rng(0)
     alpha = rng.uniform(0.1, 1, (50, 1))
