@@ -27,7 +27,8 @@ def resolve_steps(settings: Settings, dataset: "Dataset", asked: Settings) -> No
     Raises:
         ValueError: if the signal is not on a grid.
     """
-    chosen = {f"dataset.{key}": settings["dataset"][key] for key, value in asked.items() if value == "auto"}
+    found = settings["dataset"]  # where what nothing followed from may still be auto
+    chosen = {f"dataset.{key}": found[key] for key, value in asked.items() if value == "auto" and found[key] != "auto"}
     if settings["trainer"]["max_steps"] == "auto":
         steps = automatic.max_steps(_grid(dataset, "trainer.max_steps").size)
         settings["trainer"] = settings["trainer"] | {"max_steps": steps}

@@ -121,9 +121,11 @@ class ImageDataset(Dataset):
         numbered = batch_size is None or sampler is not None
         self.source = PixelsAndBetween(self.fitted, between) if between and not numbered else self.fitted
         self.chosen: dict[str, Any] = {}
+        if transfer == "auto" and self.record.transfer != "none":
+            self.chosen = {"transfer": self.record.transfer}
         if batch_size == "auto":
             batch_size = automatic.batch_size(self.fitted.size)
-            self.chosen = {"batch_size": batch_size}
+            self.chosen |= {"batch_size": batch_size}
         self.sampler = sampler or (FullBatch() if batch_size is None else UniformSampler(batch_size))
         self.operator = operator or PointEvaluation()
         found, meaning = scores(signal.choice)  # which takes seconds, hence after everything that may be refused

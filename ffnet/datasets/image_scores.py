@@ -21,7 +21,7 @@ def scores(choice: Choice) -> "tuple[dict[str, PSNR], str]":
     own = replace(coding, premultiplied=False, associated=False)  # which leaves alpha and what it has multiplied
     if coding.transfer in ("log", "symlog"):
         name = f"{coding.transfer}_psnr"
-        return {name: PSNR()}, f"{name} compares {coding.described()}"
+        return {name: PSNR()}, f"{name} compares these"
     if coding.transfer == "linear":
         text = f"psnr compares sRGB values{multiplied}, linear_psnr linear light{multiplied}"
         return {"psnr": PSNR(own.decode), "linear_psnr": PSNR()}, text

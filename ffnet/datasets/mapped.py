@@ -139,9 +139,11 @@ class MappedImageDataset(Dataset):
         self.in_features, self.out_features = 2, image.shape[2]
         self.every = WholeImage(self.signal)
         self.chosen: dict[str, Any] = {}
+        if transfer == "auto" and self.record.transfer != "none":
+            self.chosen = {"transfer": self.record.transfer}
         if batch_size == "auto":
             batch_size = automatic.batch_size(self.every.size)
-            self.chosen = {"batch_size": batch_size}
+            self.chosen |= {"batch_size": batch_size}
         pool = BlockPool(image)
         self.source, self.sampler = PooledPixels(self.signal, pool), PoolSampler(batch_size, pool)
         self.operator = operator or PointEvaluation()

@@ -66,6 +66,7 @@ def test_scores_of_high_range_are_those_of_logarithms(tmp_path):
         targets, np.log1p(sky() / record.scale) / math.log1p(sky().max() / record.scale), atol=1e-6
     )
     assert record.peak == sky().max()
+    assert dataset.resolved()["transfer"] == "log"
 
 
 def test_values_as_they_are_are_scored_in_logarithms_too():
