@@ -321,8 +321,10 @@ def assert_looked_at(command, folder):
     assert not (folder / "a.png").exists()
 
 
-@pytest.mark.parametrize("encoder", ["identity", "basic", "positional", "gaussian"])
-@pytest.mark.parametrize("task", ["nerf", "nerf_sweep"])
+@pytest.mark.parametrize(
+    ("task", "encoder"),
+    [*(("nerf", name) for name in ("identity", "basic", "positional", "gaussian")), ("nerf_sweep", "positional")],
+)
 def test_the_experiment_sets_the_papers_protocol(capsys, task, encoder):
     assert main(["fit", f"experiment=tancik2020/{task}", f"encoder={encoder}", "--cfg", "job", "--resolve"]) == 0
     config = OmegaConf.create(capsys.readouterr().out)
@@ -374,6 +376,7 @@ def test_grids_and_view_directions_fit_and_come_back(command, path, tmp_path, ch
     assert command("render", "run", "size=4", "camera=[10,20]", "output=view.png")[0] == 0
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not LEGO.exists(), reason="the views are not there")
 def test_the_lego_scenes_of_two_formats_are_the_same():
     arrays, views = PosedViews(LEGO / "tiny_lego_100.npz"), PosedViews(LEGO / "lego_400", downsample=4)
