@@ -43,6 +43,7 @@ NOUNS = {
 READS = {
     "image": IMAGES,
     "occupancy": MESHES,
+    "sdf": MESHES,
     "audio": SOUNDS,
     "video": (*VIDEOS, ".gif"),
     "nerf": (".json", ".npz"),
@@ -50,6 +51,7 @@ READS = {
     "ct": (*IMAGES, ".dcm", ".npz"),
     "mri": (*IMAGES, ".nii", ".gz", ".npz"),
     "inverse": IMAGES,
+    "gradient": IMAGES,
     "mapped": (".tif", ".tiff"),
 }
 # A directory with one of these is a signal itself, for the dataset of its suffix.

@@ -1,6 +1,7 @@
 """Fits shapes: position to inside or outside."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -50,6 +51,9 @@ class ShapePoints(Stream):
         sigma: standard deviation of the offset of points near the surface.
     """
 
+    # Which labels; part of the name of a pool in the cache.
+    kind: ClassVar[str] = ""
+
     triangles: Tensor
     area_cdf: Tensor
     bounds: Tensor
@@ -84,7 +88,78 @@ class ShapePoints(Stream):
         return torch.from_numpy(self.winding.inside(points.cpu().double().numpy())).unsqueeze(-1).to(points.device)
 
 
-class OccupancyDataset(Dataset):
+class ShapeDataset(Dataset):
+    """What datasets of meshes have in common: placement, record, and how the surface is compared and viewed.
+
+    Args:
+        path, placement, margin, surface_fraction, sigma, batch_size, pool, scored_points, resolution: see
+            ``OccupancyDataset``.
+        record: the kind of record.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is not a mesh, or an argument is out of range.
+    """
+
+    record: ShapeRecord
+    path: Path | None
+    compared: ClassVar[dict[str, bool]] = {"normal_consistency": True}
+
+    def __init__(
+        self,
+        path: Any,
+        placement: Placed,
+        margin: float,
+        surface_fraction: float,
+        sigma: float,
+        batch_size: int,
+        pool: int | None,
+        scored_points: int,
+        resolution: int,
+        record: type[ShapeRecord] = ShapeRecord,
+    ) -> None:
+        super().__init__()
+        for name, value, top in (
+            ("margin", margin, 0.45),
+            ("surface_fraction", surface_fraction, 1),
+            ("sigma", sigma, 1),
+        ):
+            _check_number(name, value, top)
+        for name, count in (("batch_size", batch_size), ("scored_points", scored_points), ("pool", pool)):
+            if count is not None or name != "pool":
+                _check_count(name, count)
+        if type(resolution) is not int or resolution < 2:
+            raise ValueError(f"resolution: expected an integer of at least 2 cells, got {resolution!r}")
+        check_resolution(resolution)
+        if in_memory(path):
+            raise ValueError("path: the run was fitted to a mesh in memory; give dataset.path")
+        path = resource("data") / "knot.ply" if path is None else path
+        self.path = Path(path).absolute() if isinstance(path, str | Path) else None
+        self.signal = ShapeSignal(self.path or path, placement, margin, resolution)
+        self.record, self.mesh = record(**asdict(self.signal.record)), self.signal.mesh
+        self.in_features, self.out_features = 3, 1
+        vertices = self.signal.placed.vertices
+        ends = vertices if placement == "paper" else np.array([[0.0] * 3, [1.0] * 3])
+        self.box = np.stack([ends.min(0), ends.max(0)])
+
+    def compare(self, reconstruction: Path) -> dict[str, float]:
+        """Distances between the surface in a file and the input, in the unit of the input."""
+        return compare(read_mesh(reconstruction)[0], self.mesh)
+
+    def views(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, Float[Tensor, "h w 3"]]:
+        """``reconstruction``: the surface from three directions, each ``max_side / 2`` wide."""
+        device = next(self.source.buffers()).device
+        mesh = extract(self.record.inside(field), min(VIEW_RESOLUTION, self.record.resolution), device=device)
+        return {"reconstruction": torch.from_numpy(views(mesh, max(1, max_side // 2))).float()}
+
+    def resolved(self) -> dict[str, Any]:
+        return {"path": str(self.path) if self.path else IN_MEMORY}
+
+    def extra_repr(self) -> str:
+        return f"{self.path.name if self.path else IN_MEMORY}, {self.signal.describe()}"
+
+
+class OccupancyDataset(ShapeDataset):
     """The occupancy of a mesh in [0, 1]^3: 1 inside, 0 outside. Labels are generalized winding numbers.
 
     Args:
@@ -110,10 +185,6 @@ class OccupancyDataset(Dataset):
         ValueError: if it is not a mesh or encloses nothing, or an argument is out of range.
     """
 
-    record: ShapeRecord
-    path: Path | None
-    compared: ClassVar[dict[str, bool]] = {"normal_consistency": True}
-
     def __init__(
         self,
         path: Any = None,
@@ -129,30 +200,8 @@ class OccupancyDataset(Dataset):
         operator: Operator | None = None,
         sampler: Sampler | None = None,
     ) -> None:
-        super().__init__()
-        for name, value, top in (
-            ("margin", margin, 0.45),
-            ("surface_fraction", surface_fraction, 1),
-            ("sigma", sigma, 1),
-        ):
-            _check_number(name, value, top)
-        for name, count in (("batch_size", batch_size), ("scored_points", scored_points), ("pool", pool)):
-            if count is not None or name != "pool":
-                _check_count(name, count)
-        if type(resolution) is not int or resolution < 2:
-            raise ValueError(f"resolution: expected an integer of at least 2 cells, got {resolution!r}")
-        check_resolution(resolution)
-        if in_memory(path):
-            raise ValueError("path: the run was fitted to a mesh in memory; give dataset.path")
-        path = resource("data") / "knot.ply" if path is None else path
-        self.path = Path(path).absolute() if isinstance(path, str | Path) else None
-        signal = ShapeSignal(self.path or path, placement, margin, resolution)
-        self.record, self.mesh, self.describe = signal.record, signal.mesh, signal.describe()
-        self.in_features, self.out_features = 3, 1
-        vertices = signal.placed.vertices
-        ends = vertices if placement == "paper" else np.array([[0.0] * 3, [1.0] * 3])
-        box = np.stack([ends.min(0), ends.max(0)])
-        points = ShapePoints(signal.placed, box, surface_fraction, sigma)
+        super().__init__(path, placement, margin, surface_fraction, sigma, batch_size, pool, scored_points, resolution)
+        points = ShapePoints(self.signal.placed, self.box, surface_fraction, sigma)
         generator = torch.Generator().manual_seed(SCORED_SEED)
         scored = {
             name: points.points(scored_points, fraction, SCORED_SIGMA, generator)
@@ -170,22 +219,6 @@ class OccupancyDataset(Dataset):
         self.sampler = sampler or UniformSampler(batch_size)
         self.operator = operator or PointEvaluation()
         self.metrics = {"iou": IoU()}
-
-    def compare(self, reconstruction: Path) -> dict[str, float]:
-        """Distances between the surface in a file and the input, in the unit of the input."""
-        return compare(read_mesh(reconstruction)[0], self.mesh)
-
-    def views(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, Float[Tensor, "h w 3"]]:
-        """``reconstruction``: the surface from three directions, each ``max_side / 2`` wide."""
-        device = next(self.source.buffers()).device
-        mesh = extract(field, min(VIEW_RESOLUTION, self.record.resolution), device=device)
-        return {"reconstruction": torch.from_numpy(views(mesh, max(1, max_side // 2))).float()}
-
-    def resolved(self) -> dict[str, Any]:
-        return {"path": str(self.path) if self.path else IN_MEMORY}
-
-    def extra_repr(self) -> str:
-        return f"{self.path.name if self.path else IN_MEMORY}, {self.describe}"
 
 
 def _check_number(name: str, value: Any, top: float) -> None:

@@ -26,11 +26,13 @@ def cache_directory() -> Path:
 
 
 def labelled_pool(shape: "ShapePoints", count: int) -> tuple[Tensor, Tensor]:
-    """``count`` points (n, 3) of the shape and their labels (n, 1), from the cache if it contains them.
+    """``count`` points (n, 3) of the shape and their labels (n, c), from the cache if it contains them.
 
     The points have a fixed seed: runs with different seeds draw different batches from the same pool.
     """
-    key = hashlib.sha256(f"2 {count} {shape.surface_fraction} {shape.sigma} {shape.bounds.tolist()}".encode())
+    key = hashlib.sha256(
+        f"2 {shape.kind}{count} {shape.surface_fraction} {shape.sigma} {shape.bounds.tolist()}".encode()
+    )
     key.update(shape.winding.mesh.vertices.tobytes())
     key.update(shape.winding.mesh.faces.tobytes())
     path = cache_directory() / f"pool-{key.hexdigest()[:32]}.npz"

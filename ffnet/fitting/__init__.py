@@ -8,16 +8,18 @@ from ffnet.fitting.losses import HalfMSELoss, Objective, Regularizer, RelativeMS
 from ffnet.fitting.optimizers import MuonAdam, OptimizerGroup
 from ffnet.fitting.precision import automatic_precision, observed_type
 from ffnet.fitting.processes import Processes, share
-from ffnet.fitting.regularizers import Smoothness, Sparsity, TotalVariation
+from ffnet.fitting.regularizers import Eikonal, Normals, Smoothness, Sparsity, TotalVariation
 from ffnet.fitting.rehearsal import rehearse
 from ffnet.fitting.step import Outcome, Stepper, anneal
 
 __all__ = [
     "Clipping",
+    "Eikonal",
     "Engine",
     "FeatureCache",
     "HalfMSELoss",
     "MuonAdam",
+    "Normals",
     "Objective",
     "OptimizerGroup",
     "Outcome",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ffnet.budget import check
 from ffnet.datasets import Batch
 from ffnet.fitting.losses import Regularizer
+from ffnet.operators.derivatives import gradient
 
 
 class Sparsity(Regularizer):
@@ -68,6 +69,48 @@ def squared_gradients(field: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"]
     here = field(x)
     moved = [field(x + step * axis) for axis in torch.eye(x.shape[1], device=x.device)]
     return torch.stack([((there - here) / step).square() for there in moved]).sum(0)
+
+
+class Eikonal(Regularizer):
+    """Mean ``(|grad f| - 1)^2`` at points drawn uniformly from the unit cube: a signed distance has a gradient of
+    length 1 (Gropp et al. 2020, arXiv 2002.10099, eq. 3).
+
+    Args:
+        weight: weight of the term.
+        points: number of points drawn per step.
+    """
+
+    def __init__(self, weight: float, points: int = 1024) -> None:
+        super().__init__(weight)
+        self.points = points
+
+    def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
+        slopes = gradient(field, uniform_points(field, self.points, generator))
+        length = (slopes.square().sum(-1) + 1e-12).sqrt()  # the gradient of a norm is finite at 0
+        return (length - 1).square().mean()
+
+
+class Normals(Regularizer):
+    """Mean ``|grad f - n|^2`` at points of the batch with unit normals n, for fields with one value (after Gropp et al.
+    2020, eq. 2). Queries are (n, 2 d), coordinates and normals, as for ``ffnet.operators.OrientedPoints``.
+
+    Args:
+        weight: weight of the term.
+        points: number of points per step, drawn from the batch.
+    """
+
+    def __init__(self, weight: float, points: int = 1024) -> None:
+        super().__init__(weight)
+        self.points = points
+
+    def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
+        dimensions: int = field.in_features  # type: ignore[attr-defined]
+        if batch.queries.shape[-1] != 2 * dimensions:
+            got = batch.queries.shape[-1]
+            raise ValueError(f"Normals: expected queries of {dimensions} coordinates with normals, got {got} numbers")
+        drawn = torch.randint(len(batch.queries), (self.points,), generator=generator, device=generator.device)
+        points, normals = batch.queries[drawn].chunk(2, dim=-1)
+        return (gradient(field, points)[:, 0] - normals).square().sum(-1).mean()
 
 
 def uniform_points(field: Callable[[Tensor], Tensor], count: int, generator: torch.Generator) -> Float[Tensor, "n d"]:

@@ -74,7 +74,8 @@ class Stepper:
         self.engine, self.processes = engine or Engine(), processes or Processes()
         self.cache = self.engine.cache(field, dataset, generator.device)
         # The field's __call__, not the field, since compiling a module creates a second module with the same weights.
-        self.function = self.engine.compiled(field.__call__ if self.cache is None else self.cache.decode)
+        function = field.__call__ if self.cache is None else self.cache.decode
+        self.function = function if dataset.operator.differentiates else self.engine.compiled(function)
 
     def step(self, number: int, optimizer: Steps, schedule: Any = None) -> Outcome:
         """The optimizer step ``number``, counted from 0."""

@@ -1,6 +1,6 @@
 """Geometry: triangle meshes, what is inside them, and the surfaces of fields. Knows nothing of training."""
 
-from ffnet.geometry.distance import compare
+from ffnet.geometry.distance import SignedDistance, compare
 from ffnet.geometry.marching import check_resolution, extract
 from ffnet.geometry.mesh import (
     FORMATS,
@@ -23,6 +23,7 @@ __all__ = [
     "Edges",
     "Mesh",
     "Placement",
+    "SignedDistance",
     "Winding",
     "area_cdf",
     "as_in_paper",

@@ -1,4 +1,6 @@
-"""Distances between two surfaces."""
+"""Distances to a surface, and between two surfaces."""
+
+from typing import Any
 
 import numpy as np
 import torch
@@ -6,8 +8,43 @@ from jaxtyping import Float
 
 from ffnet.geometry.mesh import Mesh
 from ffnet.geometry.sampling import area_cdf, surface_points, triangles
+from ffnet.geometry.winding import Winding, by_place
 
 POINTS = 100_000
+# Distance, in sides of the unit cube, up to which the direction to the nearest point is rounding.
+ON_SURFACE = 1e-9
+
+
+class SignedDistance:
+    """Distances to a mesh, negative inside, which is where winding numbers say so (``Winding``).
+
+    At the surface of a closed mesh they pass through 0. An open mesh has an inside too; where winding numbers close its
+    holes, the distance, which is that to the nearest face, changes its sign in a jump.
+    """
+
+    def __init__(self, mesh: Mesh) -> None:
+        import igl
+
+        self.mesh, self.winding = mesh, Winding(mesh)
+        self.vertices, self.faces = np.ascontiguousarray(mesh.vertices), np.ascontiguousarray(mesh.faces)
+        self.tree = igl.AABB()
+        self.tree.init(self.vertices, self.faces)
+
+    def __call__(self, points: Float[np.ndarray, "n 3"]) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n 3"]]:
+        """Signed distances of ``points``, and their gradients: unit vectors that point away from the inside. At points
+        of the surface itself these are the normals of faces."""
+        order = by_place(points)
+        squared, face, nearest = np.empty(len(points)), np.empty(len(points), np.int64), np.empty((len(points), 3))
+        there = np.ascontiguousarray(points[order], np.float64)
+        squared[order], face[order], nearest[order] = self.tree.squared_distance(self.vertices, self.faces, there)
+        distance = np.sqrt(squared)[:, None]
+        sign = np.where(self.winding.inside(points), -1.0, 1.0)
+        away = np.divide(points - nearest, distance, out=np.zeros_like(nearest), where=distance > ON_SURFACE)
+        directions = np.where(distance > ON_SURFACE, sign[:, None] * away, normals(self.mesh)[face])
+        return sign * distance[:, 0], directions
+
+    def __reduce__(self) -> Any:  # the trees are C++ objects and are rebuilt
+        return SignedDistance, (self.mesh,)
 
 
 def compare(one: Mesh, other: Mesh, points: int = POINTS) -> dict[str, float]:

@@ -10,11 +10,23 @@ from ffnet.metrics.functional import iou, psnr
 
 if TYPE_CHECKING:
     from ffnet.metrics.frames import FramePSNR
+    from ffnet.metrics.constant import OffsetPSNR
+    from ffnet.metrics.lengths import UnitLength
     from ffnet.metrics.overlap import IoU
     from ffnet.metrics.peak import PSNR
     from ffnet.metrics.sound import SNR, LogSpectralDistance
 
-__all__ = ["PSNR", "SNR", "FramePSNR", "IoU", "LogSpectralDistance", "iou", "psnr"]
+__all__ = [
+    "PSNR",
+    "SNR",
+    "FramePSNR",
+    "IoU",
+    "LogSpectralDistance",
+    "OffsetPSNR",
+    "UnitLength",
+    "iou",
+    "psnr",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -26,6 +38,14 @@ def __getattr__(name: str) -> Any:
         from ffnet.metrics.frames import FramePSNR
 
         return FramePSNR
+    if name == "OffsetPSNR":
+        from ffnet.metrics.constant import OffsetPSNR
+
+        return OffsetPSNR
+    if name == "UnitLength":
+        from ffnet.metrics.lengths import UnitLength
+
+        return UnitLength
     if name == "IoU":
         from ffnet.metrics.overlap import IoU
 

@@ -19,10 +19,13 @@ class Operator(nn.Module, ABC):
     Attributes:
         points_per_query: field evaluations per query.
         pointwise: whether the observation is the field's value at the query, so that features can be cached.
+        differentiates: whether the observation contains derivatives of the field by its coordinates. Training then
+            needs second derivatives, which compiled functions do not have.
     """
 
     points_per_query: int = 1
     pointwise: bool = False
+    differentiates: bool = False
 
     @abstractmethod
     def forward(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
 
 from ffnet.atomic import replacing
@@ -63,6 +64,10 @@ class ShapeRecord(Surface):
     def values(self) -> str:
         return "a logit: occupancy is sigmoid(value) in [0, 1], and value > 0 is inside"
 
+    def inside(self, field: Field) -> Field:
+        """``field`` as a function that is positive inside."""
+        return field
+
     def mesh(
         self,
         field: Field,
@@ -83,10 +88,11 @@ class ShapeRecord(Surface):
     ) -> Mesh:
         """The surface in the unit cube; values outside the box are ignored."""
         low, high = torch.tensor(self.bounds, device=device)
+        inside = self.inside(field)
 
         def bounded(x: torch.Tensor) -> torch.Tensor:
             within = ((x >= low) & (x <= high)).all(-1, keepdim=True)
-            return torch.where(within, field(x), -1.0)
+            return torch.where(within, inside(x), -1.0)
 
         mesh = extract(bounded, resolution, device=device, progress=progress)
         if len(mesh.faces) == 0:
@@ -108,8 +114,12 @@ class ShapeRecord(Surface):
         path = directory / "reconstruction.ply"
         write_mesh(Mesh(self._placement.to_own(mesh.vertices), mesh.faces), path)
         with replacing(directory / "views.png") as temporary:
-            Image.fromarray((views(mesh, VIEW_SIDE) * 255).round().astype(np.uint8)).save(temporary)
+            Image.fromarray((self.picture(field, mesh, device) * 255).round().astype(np.uint8)).save(temporary)
         return path
+
+    def picture(self, field: Field, mesh: Mesh, device: torch.device | str = "cpu") -> Float[np.ndarray, "h w 3"]:
+        """What ``views.png`` shows: ``mesh``, the surface of ``field`` in the unit cube, from three directions."""
+        return views(mesh, VIEW_SIDE)
 
 
 class ShapeSignal:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ffnet.checkpoint import Checkpoint, build, record_of
 from ffnet.checkpoint.build import known_records
-from ffnet.datasets import ImageDataset, OccupancyDataset
+from ffnet.datasets import GradientDataset, ImageDataset, OccupancyDataset, SDFDataset
 from ffnet.signals import ImageRecord, Record, ShapeRecord
 
 GREY = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8))
@@ -21,6 +21,8 @@ RECORDS = {
     "palette": lambda: ImageDataset(GREY.convert("RGB").quantize(4)).record,
     "float": lambda: ImageDataset(torch.rand(6, 8, 4)).record,
     "box": lambda: OccupancyDataset(trimesh.creation.box([1, 2, 3]), scored_points=100, resolution=32, pool=100).record,
+    "levelled": lambda: GradientDataset(GREY).record,
+    "distance": lambda: SDFDataset(trimesh.creation.box([1, 2, 3]), scored_points=100, resolution=32, pool=None).record,
     "paper": lambda: (
         OccupancyDataset(trimesh.creation.icosphere(2), placement="paper", scored_points=100, pool=100).record
     ),

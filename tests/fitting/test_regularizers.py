@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ffnet.datasets import Batch
-from ffnet.fitting import Objective, Regularizer, Smoothness, Sparsity, TotalVariation
+from ffnet.fitting import Eikonal, Normals, Objective, Regularizer, Smoothness, Sparsity, TotalVariation
 
 NOTHING = Batch(torch.empty(0, 2), torch.empty(0, 1))
 
@@ -110,3 +110,53 @@ def test_what_is_no_regularizer_is_refused():
     with pytest.raises(ValueError, match=r"regularizers\.l1: expected an ffnet\.fitting\.Regularizer, got L1Loss"):
         Objective(nn.MSELoss(), {"l1": nn.L1Loss()})
     assert issubclass(Sparsity, Regularizer)
+
+
+class Sphere(nn.Module):
+    """``scale`` times the signed distance of a sphere about the centre of the unit cube."""
+
+    def __init__(self, scale=1.0):
+        super().__init__()
+        self.in_features, self.scale = 3, nn.Parameter(torch.tensor(scale))
+
+    def forward(self, x):
+        return self.scale * ((x - 0.5).norm(dim=-1, keepdim=True) - 0.3)
+
+
+def oriented(count=500, turn=1.0):
+    """Points with their directions from the centre, times ``turn``."""
+    x = torch.rand(count, 3, generator=torch.Generator().manual_seed(1))
+    return Batch(torch.cat([x, turn * nn.functional.normalize(x - 0.5, dim=-1)], dim=-1), torch.zeros(count, 1))
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5, -2.0])
+def test_the_eikonal_term_is_how_far_gradients_are_from_length_1(scale):
+    """Mean ``(|s| - 1)^2``, whose derivative by s is ``2 (|s| - 1) sign(s)``."""
+    field = Sphere(scale)
+    found = Eikonal(1.0, 100)(field, NOTHING, torch.Generator().manual_seed(0))
+    found.backward()
+    assert found.item() == pytest.approx((abs(scale) - 1) ** 2, abs=1e-5)
+    assert field.scale.grad.item() == pytest.approx(2 * (abs(scale) - 1) * math.copysign(1, scale), abs=1e-5)
+
+
+@pytest.mark.parametrize("turn", [1.0, -1.0])
+def test_the_normal_term_is_the_distance_between_gradient_and_normal(turn):
+    """Mean ``|s n - turn n|^2``."""
+    field = Sphere(0.5)
+    found = Normals(1.0, 200)(field, oriented(turn=turn), torch.Generator().manual_seed(0))
+    found.backward()
+    assert found.item() == pytest.approx((0.5 - turn) ** 2, rel=1e-5)
+    assert field.scale.grad.item() == pytest.approx(2 * (0.5 - turn), rel=1e-5)
+
+
+def test_the_eikonal_term_of_a_flat_field_has_a_finite_gradient():
+    field = Sphere(0.0)
+    Eikonal(1.0, 50)(field, NOTHING, torch.Generator().manual_seed(0)).backward()
+    assert field.scale.grad.isfinite()
+
+
+@pytest.mark.usefixtures("without_shape_checks")
+def test_a_normal_term_without_normals_is_refused():
+    batch = Batch(torch.rand(4, 3), torch.rand(4, 1))
+    with pytest.raises(ValueError, match="Normals: expected queries of 3 coordinates with normals, got 3 numbers"):
+        Normals(1.0)(Sphere(), batch, torch.Generator())

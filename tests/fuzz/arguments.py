@@ -7,14 +7,14 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from tests.fuzz.case import ODD, Case, places
-from tests.fuzz.material import CT, IMAGE, NERF, SHAPE, fitted, inputs
+from tests.fuzz.material import CT, GRADIENT, IMAGE, NERF, SDF, SHAPE, fitted, inputs
 
 # Of these, a large value is a long run rather than bad input.
 LONG = ("max_steps", "max_epochs", "max_time", "ntk.steps", "min_steps", "min_epochs")
 # Settings that would start processes or leave the folder.
 LEFT_OUT = ("trainer.num_nodes", "trainer.devices", "trainer.strategy", "hydra.sweeper", "hydra.launcher")
 
-TASKS = (IMAGE, IMAGE, SHAPE, CT, NERF)
+TASKS = (IMAGE, IMAGE, SHAPE, CT, NERF, GRADIENT, SDF)
 NTK = ["ntk.points=4", "ntk.line=8", "ntk.steps=2"]
 
 

@@ -21,6 +21,12 @@ SHAPE = [
     *("dataset.resolution=8", "dataset.path=knot.obj", "encoder=positional"),
 ]
 CT = [*NETWORK, "dataset=ct", "dataset.size=12", "dataset.batch_size=16", "encoder=positional"]
+GRADIENT = [*NETWORK, "dataset=gradient", "dataset.size=[12,10]", "dataset.batch_size=16", "encoder=positional"]
+SDF = [
+    *NETWORK,
+    *("dataset=sdf", "dataset.pool=512", "dataset.scored_points=256", "dataset.batch_size=64", "dataset.resolution=8"),
+    "dataset.path=knot.obj",
+]
 NERF = [*NETWORK, "dataset=nerf", "dataset.path=scene.npz", "dataset.batch_size=16", "encoder=positional"]
 NERF += ["dataset.operator.samples=4", "dataset.operator.cells=4"]
 

@@ -6,7 +6,7 @@ import random
 import numpy as np
 
 from tests.fuzz.case import Case, changed, mutated
-from tests.fuzz.material import CT, IMAGE, NERF, SHAPE, images, meshes, npz, scene
+from tests.fuzz.material import CT, GRADIENT, IMAGE, NERF, SDF, SHAPE, images, meshes, npz, scene
 
 IMAGE_SETTINGS = (
     [],
@@ -25,7 +25,7 @@ def image(rng: random.Random) -> Case:
     if rng.random() < 0.1:  # a suffix of another format
         name = rng.choice(["x.png", "x.jpg", "x.tif", "x.webp", "x.npz", "x", "x\x1b[2J.png"])
     name = f"in-{name}"
-    settings = IMAGE if rng.random() < 0.7 else CT
+    settings = IMAGE if rng.random() < 0.7 else rng.choice((CT, GRADIENT))
     extra = rng.choice(IMAGE_SETTINGS) if settings is IMAGE else []
     return Case(["fit", *settings, *extra, f"dataset.path='{name}'"], {name: data})
 
@@ -48,7 +48,7 @@ def mesh(rng: random.Random) -> Case:
     if rng.random() < 0.1:
         suffix = rng.choice([".ply", ".glb", ".stl", ".obj", ".off", ".3mf", ".zip", ".dae", ".gltf", ".xyz", ""])
     name = f"in{suffix}"
-    settings = [override for override in SHAPE if not override.startswith("dataset.path")]
+    settings = [override for override in rng.choice((SHAPE, SDF)) if not override.startswith("dataset.path")]
     return Case(["fit", *settings, f"dataset.path={name}"], {name: data})
 
 

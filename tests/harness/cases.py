@@ -30,6 +30,15 @@ SHAPE = (
 INVERSE = ("dataset=inverse", "dataset.size=[16,12]", "dataset.factor=2", "dataset.batch_size=32")
 MRI = ("dataset=mri", "dataset.size=16", "encoder.num_frequencies=16")
 CT = ("dataset=ct", "dataset.size=16", "dataset.angles=6", "dataset.batch_size=32", "encoder.num_frequencies=16")
+GRADIENT = ("dataset=gradient", "dataset.size=[24,20]", "dataset.batch_size=64", "encoder.levels=3")
+SDF = (
+    "dataset=sdf",
+    "dataset.batch_size=128",
+    "dataset.scored_points=500",
+    "dataset.resolution=16",
+    "dataset.pool=2048",
+)
+SDF += ("regularizers.eikonal.points=32", "regularizers.normals.points=32")
 NERF = ("dataset=nerf", "dataset.path=views.npz", "dataset.batch_size=16", "dataset.operator.samples=8")
 NERF += ("dataset.operator.cells=4", "dataset.operator.every_n_steps=7", "encoder.num_frequencies=3")
 AUDIO = ("dataset=audio", "dataset.path=tone.wav", "dataset.batch_size=64", "encoder.min_resolution=16")
@@ -74,6 +83,8 @@ def cases() -> dict[str, tuple[str, ...]]:
     found["dataset=mri"] = MRI
     for problem in ("inpainting", "superresolution", "deblurring"):
         found[f"dataset=inverse, {problem}"] = (*INVERSE, f"dataset.problem={problem}", "encoder.num_frequencies=16")
+    found["dataset=gradient"] = GRADIENT
+    found["dataset=sdf"] = SDF
     found["dataset=nerf"] = NERF
     found["dataset=nerf, first pass"] = (*NERF, "dataset.operator.coarse=4")
     found["dataset=nerf, recipe=fast"] = ("recipe=fast", *NERF[:-1], "encoder.max_resolution=16")
