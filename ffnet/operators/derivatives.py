@@ -1,9 +1,9 @@
-"""Derivatives of a field by its coordinates, through double backward.
+"""Derivatives of a field by its coordinates, through ``torch.func``.
 
 A field maps each point by itself, so the gradient of a sum over points holds the gradients at all of them. Derivatives
 are computed in float32 or better, also under autocast: rounding the products to bfloat16 would make them noisy. Where
 gradients are enabled, they have gradients with respect to the field's parameters; under ``torch.no_grad`` and
-``torch.inference_mode`` they have the same values without.
+``torch.inference_mode`` they have the same values without. They can be nested, and transformed by ``torch.func``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,9 +18,9 @@ from ffnet.operators.base import Field, Operator
 
 def gradient(field: Field, points: Float[Tensor, "n d"]) -> Float[Tensor, "n c d"]:
     """The first derivatives of a field's c values by the d coordinates."""
-    graph = torch.is_grad_enabled()
-    with _differentiable(points) as x:
-        return torch.stack([_by_points(values, x, graph) for values in field(x).unbind(-1)], dim=1)
+    with _exact(points) as x:
+        values, pull = torch.func.vjp(field, x)  # type: ignore[misc]  # three results are with has_aux
+        return torch.stack([pull(_ones_at(values, number))[0] for number in range(values.shape[-1])], dim=1)
 
 
 def divergence(field: Field, points: Float[Tensor, "n d"]) -> Float[Tensor, "n 1"]:
@@ -29,43 +29,37 @@ def divergence(field: Field, points: Float[Tensor, "n d"]) -> Float[Tensor, "n 1
     Raises:
         ValueError: if it has another number of values.
     """
-    graph = torch.is_grad_enabled()
-    with _differentiable(points) as x:
-        values = field(x)
-        if values.shape[-1] != x.shape[-1]:
-            raise ValueError(f"divergence: expected {x.shape[-1]} values as of the coordinates, got {values.shape[-1]}")
-        terms = [_by_points(value, x, graph)[:, axis] for axis, value in enumerate(values.unbind(-1))]
-        return torch.stack(terms).sum(0).unsqueeze(-1)
+    slopes = gradient(field, points)
+    if slopes.shape[1] != slopes.shape[2]:
+        raise ValueError(f"divergence: expected {slopes.shape[2]} values as of the coordinates, got {slopes.shape[1]}")
+    return slopes.diagonal(dim1=1, dim2=2).sum(-1, keepdim=True)
 
 
 def laplacian(field: Field, points: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
     """``sum_i d^2 f / d x_i^2`` of each of a field's c values. That of a network of ReLUs is 0."""
-    graph = torch.is_grad_enabled()
-    with _differentiable(points) as x:
-        columns = []
-        for values in field(x).unbind(-1):
-            slopes = _by_points(values, x, graph=True).unbind(-1)
-            columns.append(
-                torch.stack([_by_points(slope, x, graph)[:, axis] for axis, slope in enumerate(slopes)]).sum(0)
-            )
-        return torch.stack(columns, dim=-1)
+    with _exact(points) as x:
+        slopes, pull = torch.func.vjp(lambda x: gradient(field, x).flatten(1), x)  # type: ignore[misc]
+        axes = x.shape[-1]
+        second = [pull(_ones_at(slopes, number))[0][:, number % axes] for number in range(slopes.shape[-1])]
+        return torch.stack(second, dim=-1).unflatten(-1, (-1, axes)).sum(-1)
 
 
 @contextmanager
-def _differentiable(points: Float[Tensor, "n d"]) -> Iterator[Float[Tensor, "n d"]]:
-    """The points to differentiate by, in float32 or better, with autograd enabled and autocast disabled."""
-    exact = torch.promote_types(points.dtype, torch.float32)
-    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(points.device.type, enabled=False):
-        # A clone made here is no inference tensor. Points with a history keep it, for derivatives of derivatives.
-        yield points.to(exact) if points.requires_grad else points.detach().clone().to(exact).requires_grad_()
+def _exact(points: Float[Tensor, "n d"]) -> Iterator[Float[Tensor, "n d"]]:
+    """The points to differentiate by, in float32 or better. Autocast is off; gradients are enabled as they were."""
+    exact, graph = torch.promote_types(points.dtype, torch.float32), torch.is_grad_enabled()
+    with (
+        torch.inference_mode(False),
+        torch.set_grad_enabled(graph),
+        torch.autocast(points.device.type, enabled=False),
+    ):
+        yield points.to(exact, copy=points.is_inference())  # autograd takes no inference tensor, but its copy
 
 
-def _by_points(values: Float[Tensor, "n"], x: Float[Tensor, "n d"], graph: bool) -> Float[Tensor, "n d"]:
-    """The gradients at all points of values that each depend on their own point alone."""
-    if not values.requires_grad:  # a constant
-        return torch.zeros_like(x)
-    (found,) = torch.autograd.grad(values.sum(), x, retain_graph=True, create_graph=graph, materialize_grads=True)
-    return found
+def _ones_at(values: Float[Tensor, "n c"], number: int) -> Float[Tensor, "n c"]:
+    ones = torch.zeros_like(values)
+    ones[:, number] = 1
+    return ones
 
 
 class Gradient(Operator):

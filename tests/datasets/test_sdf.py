@@ -130,21 +130,14 @@ def test_what_encloses_nothing_is_refused(tmp_path):
         SDFDataset(tmp_path / "a.ply", **SMALL)
 
 
-def test_fits_resumes_and_meshes_the_zero_level(command, path, tmp_path, monkeypatch):
+def test_fits_and_meshes_the_zero_level(command, path, tmp_path, monkeypatch):
     for module in ("shape", "distance"):
         monkeypatch.setattr(f"ffnet.signals.{module}.VIEW_SIDE", 64)
     small = ["dataset=sdf", "dataset.path=ball.ply", "dataset.batch_size=256", "dataset.pool=4096", "logger=none"]
     small += ["dataset.scored_points=500", "dataset.resolution=24", "model.hidden_features=16", "model.hidden_layers=2"]
     small += ["regularizers.eikonal.points=64", "regularizers.normals.points=64", "trainer.max_steps=60"]
-    small += ["schedule=constant", "callbacks.checkpoints.every_n_steps=20", "model.first_omega=5", "optimizer.lr=5e-3"]
-    assert command("fit", *small, "hydra.run.dir=whole")[0] == 0
-    assert command("fit", *small, "trainer.max_steps=31", "hydra.run.dir=parts")[0] == 0
-    assert command("fit", "resume=parts", "trainer.max_steps=60")[0] == 0
-    one, two = (
-        torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-        for run in ("whole", "parts")
-    )
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    small += ["schedule=constant", "model.first_omega=5", "optimizer.lr=5e-3", "hydra.run.dir=whole"]
+    assert command("fit", *small)[0] == 0
     metrics = json.loads((tmp_path / "whole" / "metrics.json").read_text())
     higher = {"surface/mae": False, "near/mae": False, "far/mae": False, "near/unit_gradient": True}
     assert {name: metrics["higher_is_better"][name] for name in higher} == higher
