@@ -80,7 +80,7 @@ def draw(run: Path) -> None:
     with torch.inference_mode():
         views = dataset.views(ffnet.load(str(run)), 512)
     score = json.loads((run / "metrics.json").read_text())["psnr"]
-    titles = {"target_gradient": "what training sees", "gradient": "gradient of the fit"}
+    titles = {"target_gradient": "what training sees (length)", "gradient": "gradient of the fit"}
     titles |= {"reconstruction": f"the fit, {score:.1f} dB", "error": "error, five times as bright"}
     figure, axes = pyplot.subplots(1, 4, figsize=(12, 3.3), layout="constrained")
     for axis, (name, title) in zip(axes, titles.items(), strict=True):

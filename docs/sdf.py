@@ -32,9 +32,8 @@ def sampled(distance: SignedDistance, cells: int) -> Tensor:
 
 def draw(run: Path) -> None:
     picture = Image.open(run / "views.png")
-    picture.resize((WIDTH, round(WIDTH * picture.height / picture.width)), Image.Resampling.LANCZOS).save(
-        Path(__file__).with_suffix(".png"), optimize=True
-    )
+    smaller = picture.resize((WIDTH, round(WIDTH * picture.height / picture.width)), Image.Resampling.LANCZOS)
+    smaller.quantize(128).save(Path(__file__).with_suffix(".png"), optimize=True)
 
 
 def grid(every: list[int]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ffnet.budget import EVALUATIONS
 from ffnet.rendering import bands, grid_coordinates
 from ffnet.signals.base import Field
-from ffnet.signals.image import ImageRecord
+from ffnet.signals.image import NAMES, ImageRecord
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,9 @@ class LevelledRecord(ImageRecord):
         super().__post_init__()
         if len(self.level) != self.channels or not np.isfinite(np.array(self.level, np.float64)).all():
             raise ValueError(f"level {self.level} of {self.channels} channels")
+
+    def values(self) -> str:
+        return f"{NAMES[self.mode]}, up to a constant in each channel"
 
     def render(self, field: Field, size: tuple[int, int] | None = None, **options: Any) -> np.ndarray:
         return super().render(self.levelled(field, options.get("device", "cpu")), size, **options)
