@@ -20,7 +20,7 @@ from scipy.sparse.linalg import cg
 import ffnet
 from ffnet.datasets import GradientDataset
 
-SMOOTHNESS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+SMOOTHNESS = (1e-3, 1e-2, 1e-1, 1)
 
 
 def decibels(found: np.ndarray, pixels: np.ndarray) -> float:
