@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ffnet import budget
 from ffnet.datasets.base import IN_MEMORY, Batch, Dataset, Evaluation, Source, Stream, in_memory
+from ffnet.datasets.checks import check_kind
 from ffnet.datasets.image import PixelGrid, Pixels
 from ffnet.datasets.tensors import TensorSource
 from ffnet.operators import Gradient, Operator
@@ -128,6 +129,7 @@ class GradientDataset(Dataset):
         self.record = LevelledRecord(**asdict(signal.record), level=mean_value(signal.pixels))
         self.in_features, self.out_features = 2, signal.channels
         self.operator = operator or Gradient([1 / signal.width, 1 / signal.height])
+        check_kind("operator", self.operator, Operator, "an ffnet.operators.Operator")
         self.observed = ObservedImage(Pixels(signal.pixels, signal.record.offset), self.operator)
         self.grid = PixelGrid(self.observed.image)
         self.source: Source | Stream = self.observed

@@ -6,8 +6,10 @@ gradients are enabled, they have gradients with respect to the field's parameter
 ``torch.inference_mode`` they have the same values without. They can be nested, and transformed by ``torch.func``.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -62,6 +64,12 @@ def _ones_at(values: Float[Tensor, "n c"], number: int) -> Float[Tensor, "n c"]:
     return ones
 
 
+def _length(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 < value < math.inf:
+        raise ValueError(f"unit: expected a finite number above 0, got {value!r}")
+    return float(value)
+
+
 class Gradient(Operator):
     """The gradient at points: queries are coordinates (n, d), observations (n, c * d), the derivatives of the first
     value first.
@@ -69,18 +77,23 @@ class Gradient(Operator):
     Args:
         unit: the length, for each axis, per which derivatives are measured, such as ``[1 / width, 1 / height]`` for
             values per pixel; None is the side of the unit cube.
+
+    Raises:
+        ValueError: if a unit is not a finite number above 0; when called, if there is not one for each axis.
     """
 
     differentiates = True
 
     def __init__(self, unit: Sequence[float] | None = None) -> None:
         super().__init__()
-        self.unit = None if unit is None else tuple(unit)
+        self.unit = None if unit is None else tuple(_length(length) for length in unit)
 
     def forward(
         self, field: Field, queries: Float[Tensor, "n q"], noise: Float[Tensor, "n k"] | None = None
     ) -> Float[Tensor, "n c"]:
         slopes = gradient(field, queries)
+        if self.unit is not None and len(self.unit) != slopes.shape[-1]:
+            raise ValueError(f"unit: expected {slopes.shape[-1]} lengths, one for each axis, got {len(self.unit)}")
         return (slopes if self.unit is None else slopes * slopes.new_tensor(self.unit)).flatten(1)
 
 
@@ -100,13 +113,16 @@ class Laplacian(Operator):
 
     Args:
         unit: the length per which derivatives are measured, one for all axes; its square is that of the Laplacian.
+
+    Raises:
+        ValueError: if it is not a finite number above 0.
     """
 
     differentiates = True
 
     def __init__(self, unit: float = 1.0) -> None:
         super().__init__()
-        self.unit = unit
+        self.unit = _length(unit)
 
     def forward(
         self, field: Field, queries: Float[Tensor, "n q"], noise: Float[Tensor, "n k"] | None = None

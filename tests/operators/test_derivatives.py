@@ -159,6 +159,19 @@ def test_a_divergence_needs_as_many_values_as_coordinates():
         divergence(lambda x: torch.ones(len(x), 3), points())
 
 
+@pytest.mark.usefixtures("without_shape_checks")
+@pytest.mark.parametrize("unit", [0, -1.0, math.nan, math.inf, "x", None])
+def test_a_unit_is_a_finite_number_above_0(unit):
+    for make in (lambda: Gradient([1.0, unit]), lambda: Laplacian(unit)):
+        with pytest.raises(ValueError, match="unit: expected a finite number above 0, got"):
+            make()
+
+
+def test_every_axis_has_a_unit():
+    with pytest.raises(ValueError, match="unit: expected 2 lengths, one for each axis, got 3"):
+        Gradient([1, 2, 3])(Waves(), points())
+
+
 def test_a_field_whose_derivatives_are_observed_is_not_compiled():
     dataset: Dataset = GradientDataset(size=[6, 8], batch_size=8)
     field, generator = CoordinateMLP(IdentityEncoder(2), 3, 8, 1, seed=0), torch.Generator().manual_seed(0)
