@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ffnet.metrics.functional import iou, psnr
 
 if TYPE_CHECKING:
-    from ffnet.metrics.frames import FramePSNR
     from ffnet.metrics.constant import OffsetPSNR
+    from ffnet.metrics.frames import FramePSNR
     from ffnet.metrics.lengths import UnitLength
     from ffnet.metrics.overlap import IoU
     from ffnet.metrics.peak import PSNR

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 
 from ffnet.budget import EVALUATIONS
 from ffnet.rendering import bands, grid_coordinates
 from ffnet.signals.base import Field
-from ffnet.signals.image import NAMES, ImageRecord
+from ffnet.signals.image_record import NAMES, ImageRecord
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ class LevelledRecord(ImageRecord):
 
     def render(self, field: Field, size: tuple[int, int] | None = None, **options: Any) -> np.ndarray:
         return super().render(self.levelled(field, options.get("device", "cpu")), size, **options)
+
+    def render_to(self, path: Path, field: Field, size: tuple[int, int], **options: Any) -> None:
+        super().render_to(path, self.levelled(field, options.get("device", "cpu")), size, **options)
+
+    def _view(self, field: Field, longest: int | None, device: torch.device | str) -> Image.Image:
+        return super()._view(self.levelled(field, device), longest, device)
 
     @torch.inference_mode()
     def levelled(self, field: Field, device: torch.device | str = "cpu") -> Callable[[Tensor], Tensor]:
