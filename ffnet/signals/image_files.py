@@ -288,8 +288,7 @@ def save_image(image: Image.Image, path: Path, metadata: Metadata = NO_METADATA)
 
 
 def display(values: Float[Tensor, "h w c"], mode: str, premultiplied: bool = False) -> Float[Tensor, "h w 3"]:
-    """Values in [0, 1] of an image of a mode as RGB on white, for viewing. ``premultiplied``: whether colours are
-    multiplied by alpha."""
+    """Values in [0, 1] of a mode as RGB on white; ``premultiplied`` says that colours are multiplied by alpha."""
     values = values.clamp(0, 1)
     colour = values[..., :1].expand(*values.shape[:2], 3) if values.shape[-1] < 3 else values[..., :3]
     if mode == "CMYK":
