@@ -5,6 +5,7 @@ Torch only: encoders and models are passed in as callables and modules. A kernel
 """
 
 from ffnet.kernels.activations import Dual, Erf, Quadrature, ReLU, Sin, dual
+from ffnet.kernels.descent import descent
 from ffnet.kernels.dynamics import (
     KernelDynamics,
     decay_times,
@@ -64,6 +65,7 @@ __all__ = [
     "conjugate_gradients",
     "decay_times",
     "definiteness",
+    "descent",
     "dual",
     "effective_rank",
     "eigenvalues",

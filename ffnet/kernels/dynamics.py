@@ -49,6 +49,12 @@ class KernelDynamics:
         discrete: bool = False,
     ) -> Float[Tensor, "m k"]:
         """``f(t) - f(0)`` at other points, whose kernel with the training points is ``cross``; ``start`` as above."""
+        return -cross @ self.learned(start, time, rate, discrete)
+
+    def learned(
+        self, values: Float[Tensor, "n k"], time: float, rate: float, discrete: bool = False
+    ) -> Float[Tensor, "n k"]:
+        """``Theta^-1 (I - exp(-rate Theta t)) values``: from 0 at the start to ``Theta^-1 values``."""
         exponent = rate * self.eigenvalues
         if discrete:
             # By logarithms where possible: for a small exponent 1 - (1 - exponent)^t loses its digits.
@@ -60,7 +66,32 @@ class KernelDynamics:
         # (1 - exp(-rate lambda t)) / lambda, which is rate t at 0.
         solvable = self.eigenvalues > 0
         gain = torch.where(solvable, learned / self.eigenvalues.where(solvable, 1), rate * time)
-        return -cross @ (self.vectors @ (gain[:, None] * (self.vectors.T @ start)))
+        return self.vectors @ (gain[:, None] * (self.vectors.T @ values))
+
+    def ensemble(
+        self,
+        cross: Float[Tensor, "m n"],
+        nngp_train: Float[Tensor, "n n"],
+        nngp_cross: Float[Tensor, "m n"],
+        nngp_test: Float[Tensor, "m m"],
+        targets: Float[Tensor, "n k"],
+        time: float,
+        rate: float,
+        discrete: bool = False,
+    ) -> tuple[Float[Tensor, "m k"], Float[Tensor, "m m"]]:
+        """(mean, covariance) at other points over initialisations of infinitely wide networks that have been trained
+        for ``time`` (Lee et al. 2019, eq. 14 and 15): the NNGP's prior at 0, ``ntk_posterior`` in the end.
+
+        With the NNGP kernel in place of the NTK, of networks whose last layer alone is trained.
+
+        Args:
+            cross: the NTK between the other points and the training points.
+            nngp_train, nngp_cross, nngp_test: the covariance of the initial functions.
+            targets: y, one signal a column.
+            time, rate, discrete: as above.
+        """
+        gain = self.learned(cross.T, time, rate, discrete).T
+        return gain @ targets, _spread(gain, nngp_train, nngp_cross, nngp_test)
 
     def decay(self, time: float, rate: float, discrete: bool = False) -> Float[Tensor, "n"]:
         """Remaining fraction of the error along each eigenvector, in the order of ``eigenvalues`` (ascending)."""
@@ -121,8 +152,13 @@ def ntk_posterior(
     ``noise`` is added to the NTK's diagonal: a ridge on the change of the weights.
     """
     gain = _gain(ntk_train, ntk_cross, noise)
-    mixed = gain @ nngp_cross.T
-    return gain @ targets, nngp_test + gain @ nngp_train @ gain.T - mixed - mixed.T
+    return gain @ targets, _spread(gain, nngp_train, nngp_cross, nngp_test)
+
+
+def _spread(gain: Tensor, train: Tensor, cross: Tensor, test: Tensor) -> Tensor:
+    """Covariance of ``f_* - gain f`` for jointly Gaussian f and f_*."""
+    mixed = gain @ cross.T
+    return test + gain @ train @ gain.T - mixed - mixed.T
 
 
 def _gain(train: Tensor, cross: Tensor, noise: float) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ffnet.kernels.activations import Dual, dual
 
-Parameterization = Literal["unit_variance", "ntk", "standard"]
+Parameterization = Literal["unit_variance", "ntk", "standard", "torch"]
 
 
 def squared_distances(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
@@ -20,13 +20,15 @@ def squared_distances(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float
 class InfiniteMLP:
     """A network of ``hidden_layers`` hidden layers and a linear output layer, in the limit of infinite width.
 
-    The three parameterisations in use differ in the initialisation and in the variables of the gradient:
+    The parameterisations in use differ in the initialisation and in the variables of the gradient:
 
     - ``unit_variance``: the first kernel is ``x . x'``; each later layer multiplies by ``c = 1 / E[s(z)^2]``, so that
       unit inputs keep variance 1. No biases; ``w_std`` and ``b_std`` do not apply.
     - ``ntk``: ``W = w_std / sqrt(fan_in) * N(0, 1)``, ``b = b_std * N(0, 1)`` in every layer, gradients to the N(0, 1).
     - ``standard``: the same function, gradients to W and b themselves, as in PyTorch. Hidden layers then contribute
       in proportion to ``width``.
+    - ``torch``: as ``torch.nn.Linear`` initialises itself: W and b have the variance ``1 / (3 fan_in)``, gradients to W
+      and b. ``w_std`` and ``b_std`` do not apply; the kernel depends on ``width``.
 
     With the covariance Sigma and the NTK Theta of a layer's pre-activations, the next layer's are
     ``b_std^2 + w^2 E[s s]`` and ``g_b + g_w E[s s] + w^2 E[s' s'] Theta`` (Lee et al. 2019, appendix E).
@@ -34,9 +36,9 @@ class InfiniteMLP:
     Args:
         hidden_layers: number of activations.
         activation: ``relu``, ``erf``, ``sin``, any function of tensors (by quadrature), or a ``Dual``.
-        parameterization: one of the three above; required, since results depend on it.
+        parameterization: one of the four above; required, since results depend on it.
         w_std, b_std: of the weights and biases; ``b_std=None`` is a network without biases.
-        width: of the hidden layers, for ``standard``.
+        width: of the hidden layers, for ``standard`` and ``torch``.
         encoder: maps the points to features (n, k), such as one of ``ffnet.encoders``; None uses the points
             themselves. With sines and cosines of equal amplitude as features the kernel depends on ``x - y`` only,
             see ``ffnet.kernels.is_stationary``.
@@ -60,10 +62,12 @@ class InfiniteMLP:
         if parameterization not in get_args(Parameterization):
             expected = ", ".join(get_args(Parameterization))
             raise ValueError(f"parameterization: expected one of {expected}, got {parameterization!r}")
-        if parameterization == "unit_variance" and (w_std, b_std) != (None, None):
-            raise ValueError("w_std, b_std: expected none with unit_variance, which fixes them; use ntk or standard")
-        if parameterization == "standard" and (width is None or width < 1):
-            raise ValueError(f"width: the standard parameterization's kernel depends on it; got {width!r}")
+        if parameterization in ("unit_variance", "torch") and (w_std, b_std) != (None, None):
+            raise ValueError(
+                f"w_std, b_std: expected none with {parameterization}, which fixes them; use ntk or standard"
+            )
+        if parameterization in ("standard", "torch") and (width is None or width < 1):
+            raise ValueError(f"width: the {parameterization} parameterization's kernel depends on it; got {width!r}")
         self.hidden_layers = hidden_layers
         self.dual = dual(activation)
         self.parameterization = parameterization
@@ -112,6 +116,8 @@ class InfiniteMLP:
         """Factors of the first layer: w^2 / fan_in, b^2, and those of the gradients of weights and biases."""
         if self.parameterization == "unit_variance":
             return 1.0, 0.0, 1.0, 0.0
+        if self.parameterization == "torch":
+            return 1 / (3 * fan_in), 1 / (3 * fan_in), 1.0, 1.0
         w2, b2 = self.w_std**2 / fan_in, (self.b_std or 0.0) ** 2
         return (w2, b2, w2, b2) if self.parameterization == "ntk" else (w2, b2, 1.0, float(self.b_std is not None))
 
@@ -124,4 +130,6 @@ class InfiniteMLP:
         if self.parameterization == "ntk":
             return w2, b2, w2, b2
         assert self.width is not None
+        if self.parameterization == "torch":
+            return 1 / 3, 1 / (3 * self.width), float(self.width), 1.0
         return w2, b2, float(self.width), float(self.b_std is not None)

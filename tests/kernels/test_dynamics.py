@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ from ffnet.kernels import (
     as_matrix,
     circulant_eigenvalues,
     decay_times,
+    descent,
     empirical_ntk,
     empirical_ntk_trace,
     finite_mlp,
@@ -71,6 +73,102 @@ def test_posteriors_agree_with_the_reference(case, kernels):
         wanted = case["gradient_flow"][name]
         torch.testing.assert_close(found[0][:, 0], torch.tensor(wanted["mean"], dtype=torch.float64), atol=1e-9, rtol=0)
         torch.testing.assert_close(found[1], torch.tensor(wanted["cov"], dtype=torch.float64), atol=1e-9, rtol=0)
+
+
+def test_posteriors_are_those_of_gaussian_processes_in_numpy():
+    mlp, train, test, targets = InfiniteMLP(2, "erf", "ntk", 1.5, 0.3), points(9), points(5, 1), points(9, 2)
+    k, c, t = (np.asarray(part) for part in (mlp.nngp(train), mlp.nngp(test, train), mlp.nngp(test)))
+    inverse = np.linalg.inv(k + 0.01 * np.eye(9))
+    mean, covariance = nngp_posterior(*(torch.tensor(part) for part in (k, c, t)), targets, noise=0.01)
+    np.testing.assert_allclose(mean, c @ inverse @ np.asarray(targets), rtol=1e-8)
+    np.testing.assert_allclose(covariance, t - c @ inverse @ c.T, rtol=1e-7, atol=1e-10)
+
+
+def ensemble_case():
+    """An ensemble's kernels at 6 training and 4 other points, with targets and half of the largest stable rate."""
+    mlp, train, test = InfiniteMLP(2, "relu", "ntk", 2**0.5), points(6, d=3), points(4, 1, d=3)
+    dynamics, kernels = KernelDynamics(mlp.ntk(train)), (mlp.nngp(train), mlp.nngp(test, train), mlp.nngp(test))
+    rate = 0.5 * largest_stable_rate(dynamics.eigenvalues[-1].item())
+    return mlp, train, test, dynamics, kernels, points(6, 2), rate
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_an_ensemble_starts_at_the_prior_and_ends_at_the_posterior(discrete):
+    mlp, train, test, dynamics, kernels, targets, rate = ensemble_case()
+    cross = mlp.ntk(test, train)
+    mean, covariance = dynamics.ensemble(cross, *kernels, targets, 0, rate, discrete)
+    torch.testing.assert_close((mean, covariance), (torch.zeros_like(mean), kernels[2]))
+    end = dynamics.ensemble(cross, *kernels, targets, 10**6, rate, discrete)
+    torch.testing.assert_close(end, ntk_posterior(mlp.ntk(train), cross, *kernels, targets))
+    last = KernelDynamics(kernels[0])  # of the last layer alone: the NNGP's own posterior
+    end = last.ensemble(kernels[1], *kernels, targets, 10**6, 1.0, discrete=False)
+    torch.testing.assert_close(end, nngp_posterior(*kernels, targets), rtol=1e-6, atol=1e-8)
+
+
+def test_linear_models_have_the_ensemble_s_mean_and_covariance():
+    """Models ``f(x) = features . w``, w from N(0, 1), of which only the first half is trained."""
+    features, count, steps = (
+        torch.randn(7, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64),
+        4000,
+        6,
+    )
+    w = torch.randn(12, count, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    ntk, nngp, y = features[:, :6] @ features[:, :6].T, features @ features.T, points(4, d=1)
+    dynamics, rate = KernelDynamics(ntk[:4, :4]), 0.02
+    for _ in range(steps):
+        w[:6] -= rate * features[:4, :6].T @ (features[:4] @ w - y)
+    found = features[4:] @ w
+    kernels = (nngp[:4, :4], nngp[4:, :4], nngp[4:, 4:])
+    mean, covariance = dynamics.ensemble(ntk[4:, :4], *kernels, y, steps, rate, discrete=True)
+    assert ((found.mean(1) - mean[:, 0]) / (found.std(1) / count**0.5)).abs().max() < 4
+    centred = found - found.mean(1, keepdim=True)
+    products = (centred[:, None] * centred).flatten(0, 1)
+    apart = lambda wanted: ((products.mean(1) - wanted.flatten()) / (products.std(1) / count**0.5)).abs().max()  # noqa: E731
+    assert apart(covariance) < 4 < apart(nngp[4:, 4:])  # which is no longer the prior's
+
+
+def test_linearized_networks_have_the_ensemble_s_mean_and_variance():
+    """200 networks, each with its own kernel and initial function, after 15 steps."""
+    mlp, train, test, dynamics, kernels, targets, rate = ensemble_case()
+    found = []
+    for seed in range(200):
+        network = finite_mlp(3, 256, 2, seed)
+        kernel = empirical_ntk_trace(network, torch.cat([train, test]))
+        values = network(torch.cat([train, test])).detach()
+        own = KernelDynamics(kernel[:6, :6])
+        found.append(values[6:] + own.change(kernel[6:, :6], values[:6] - targets[:, :1], 15, rate, discrete=True))
+    found = torch.stack(found)[..., 0]
+    mean, covariance = dynamics.ensemble(mlp.ntk(test, train), *kernels, targets[:, :1], 15, rate, discrete=True)
+    assert ((found.mean(0) - mean[:, 0]) / (found.std(0) / 200**0.5)).abs().max() < 4
+    # Most of the prior's variance is gone; what remains is known to 10 %, and the width adds to it.
+    assert (covariance.diagonal() < 0.3 * kernels[2].diagonal()).all()
+    torch.testing.assert_close(found.var(0), covariance.diagonal(), rtol=0.4, atol=0)
+
+
+def test_descent_by_products_is_descent_by_eigenvectors():
+    kernel, x = matrix(12)
+    dynamics, error, cross = (
+        KernelDynamics(kernel),
+        points(12, 2),
+        InfiniteMLP(2, "relu", "ntk", 1.5, 0.1).ntk(points(3, 1), x),
+    )
+    for share in (0.5, 0.99):
+        rate, steps = share * largest_stable_rate(dynamics.eigenvalues[-1].item()), [0, 1, 2, 7, 100, 2000]
+        weights = descent(lambda v: kernel @ v, error, rate, steps)
+        for step, weight in zip(steps, weights, strict=True):
+            wanted = dynamics.change(cross, error, step, rate, discrete=True)
+            torch.testing.assert_close(-cross @ weight, wanted, atol=1e-8, rtol=1e-8)
+    assert descent(lambda v: kernel @ v, error, rate, []).shape == (0, 12, 2)
+
+
+def test_descent_takes_products_by_the_root_of_its_steps():
+    calls = []
+    for steps in (100, 10_000):
+        products = []
+        descent(lambda v, products=products: products.append(1) or 0.9 * v, torch.ones(2, 1), 1.0, [steps])
+        calls.append(len(products))
+    assert calls[0] == 76
+    assert calls[1] == pytest.approx(10 * calls[0], abs=10)
 
 
 def test_the_flow_is_the_matrix_exponential():

@@ -1,5 +1,6 @@
 """Infinite networks: reference values, quadrature, and where precision ends."""
 
+import itertools
 import json
 import math
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.polynomial.hermite_e import hermegauss
+from torch import nn
 
 from ffnet.encoders import GaussianEncoder, GridEncoder, IdentityEncoder, PositionalEncoder
 from ffnet.kernels import (
@@ -17,6 +19,7 @@ from ffnet.kernels import (
     Sin,
     circulant_eigenvalues,
     dual,
+    empirical_ntk_trace,
     grid_points,
     is_periodic,
     is_stationary,
@@ -56,6 +59,26 @@ def test_float32_agrees_with_the_reference(golden):
             found, wanted = getattr(built(case), name)(x), torch.tensor(case[name], dtype=torch.float64)
             error = (found.double() - wanted).abs() / wanted.abs().clamp(min=1)
             assert error.max() < FLOAT32[case["activation"]]
+
+
+def torch_network(width, seed):
+    torch.manual_seed(seed)
+    sizes = (3, width, width, 1)
+    linear = [nn.Linear(a, b, dtype=torch.float64) for a, b in itertools.pairwise(sizes)]
+    return nn.Sequential(linear[0], nn.ReLU(), linear[1], nn.ReLU(), linear[2])
+
+
+def test_networks_of_torch_s_own_initialisation_have_the_kernels_named_torch():
+    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    mlp = InfiniteMLP(2, "relu", "torch", width=256)
+    with torch.random.fork_rng():
+        kernels = torch.stack([empirical_ntk_trace(torch_network(256, seed), x) for seed in range(60)])
+        outputs = torch.stack([torch_network(256, seed)(x)[:, 0].detach() for seed in range(1500)])
+    in_standard_errors = (kernels.mean(0) - mlp.ntk(x)) / (kernels.std(0) / 60**0.5)
+    assert in_standard_errors.abs().max() < 4
+    products = outputs[:, :, None] * outputs[:, None]
+    assert ((products.mean(0) - mlp.nngp(x)) / (products.std(0) / 1500**0.5)).abs().max() < 4
+    assert kernels.std(0).max() < 0.2 * mlp.ntk(x).max()  # so that the test can fail
 
 
 def test_constants_of_unit_variance(golden):
@@ -197,6 +220,8 @@ def test_a_large_variance_does_not_overflow_sin():
         ({"parameterization": "mup"}, "parameterization"),
         ({"parameterization": "unit_variance", "w_std": 1.0}, "unit_variance"),
         ({"parameterization": "standard"}, "width"),
+        ({"parameterization": "torch"}, "width"),
+        ({"parameterization": "torch", "width": 8, "w_std": 1.0}, "expected none with torch"),
     ],
 )
 def test_bad_arguments_say_what_was_expected(without_shape_checks, arguments, message):
