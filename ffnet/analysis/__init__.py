@@ -1,5 +1,8 @@
 """Analysis of fits: errors by octave of frequency, and the tangent kernel at initialization."""
 
+from ffnet.analysis.ensembles import ensemble
+from ffnet.analysis.image_regression import regression
+from ffnet.analysis.limit import infinite
 from ffnet.analysis.ntk import curves, line_spectrum
 from ffnet.analysis.observed import Observed, as_real
 from ffnet.analysis.octaves import (
@@ -20,9 +23,12 @@ __all__ = [
     "as_real",
     "curves",
     "decayed_to",
+    "ensemble",
     "grid_octaves",
+    "infinite",
     "line_spectrum",
     "octave_power",
+    "regression",
     "relative_error",
     "spectral_error",
     "split_octaves",

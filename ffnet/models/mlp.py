@@ -12,7 +12,7 @@ from ffnet.encoders import Encoder, IdentityEncoder
 from ffnet.models.base import NetworkField
 from ffnet.models.layers import Linear, PhaseLinear, ValueLinear, check_widths, seeded
 
-Initialization = Literal["torch", "glorot"]
+Initialization = Literal["torch", "glorot", "he"]
 
 
 class SkipSequential(nn.Sequential):
@@ -60,7 +60,8 @@ class CoordinateMLP(NetworkField):
         activation: module applied after each hidden layer (each layer gets a copy); ReLU if None.
         output_activation: module applied to the values, such as Sigmoid for values in [0, 1]; none if None.
         initialization: ``torch`` is PyTorch's default; ``glorot`` is Glorot-normal weights and N(0, 0.01^2)
-            biases, as in the code of Tancik et al. 2020.
+            biases, as in the code of Tancik et al. 2020; ``he`` is N(0, 2 / fan_in) weights and no biases, which keeps
+            the variance from layer to layer.
         skips: hidden layers, counted from 0, whose input is concatenated with the encoded features (NeRF's 8
             layers: ``[5]``; Mildenhall et al. 2020, figure 7).
         output_init: initial output, one number for each value: sets the last bias so that the untrained network
@@ -96,9 +97,11 @@ class CoordinateMLP(NetworkField):
         with seeded(seed):
             layers = hidden_stack(wide, hidden_features, hidden_layers, skips, activation, exact)
             layers.append(ValueLinear(hidden_features, out_features))
-            if initialization == "glorot":
-                for layer in layers:
+            for layer in layers:
+                if initialization == "glorot":
                     glorot_(layer)
+                elif initialization == "he":
+                    he_(layer)
         if output_init is not None:
             output_init_(layers[-1], output_init, output_activation)
         if output_activation is not None:
@@ -106,6 +109,7 @@ class CoordinateMLP(NetworkField):
         # Each layer is two modules: the linear map, then the activation.
         network = SkipSequential(*layers, skips=[2 * n for n in skips]) if skips else nn.Sequential(*layers)
         super().__init__(encoder, out_features, network)
+        self.initialization = initialization
 
 
 def output_init_(layer: nn.Module, values: object, activation: nn.Module | None) -> None:
@@ -133,3 +137,10 @@ def glorot_(layer: nn.Module) -> None:
     if isinstance(layer, nn.Linear):
         nn.init.xavier_normal_(layer.weight)
         nn.init.normal_(layer.bias, std=0.01)
+
+
+def he_(layer: nn.Module) -> None:
+    """N(0, 2 / fan_in) weights (He et al. 2015) and biases of 0, in place, if ``layer`` is linear."""
+    if isinstance(layer, nn.Linear):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.zeros_(layer.bias)

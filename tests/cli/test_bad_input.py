@@ -220,7 +220,7 @@ FIT = {
     "negative seed": (["seed=-1"], "seed: expected an integer"),
     "no interval": (["callbacks.checkpoints.every_n_steps=0"], "every_n_steps: expected at least 1, or null, got 0"),
     "width of zero": (["model.hidden_features=0"], "hidden_features: expected"),
-    "unknown start": (["model.initialization=zeros"], "initialization: expected one of torch, glorot"),
+    "unknown start": (["model.initialization=zeros"], "initialization: expected one of torch, glorot, he"),
     "unknown activation": (
         ["model.activation._target_=torch.nn.Relu"],
         "no Relu in torch.nn; did you mean torch.nn.ReLU?",

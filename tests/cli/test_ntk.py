@@ -68,6 +68,44 @@ def test_a_run_is_watched_in_tensorboard_and_resumed(command, tmp_path):
     assert (code, err) == (0, "")
 
 
+STATIONARY = ("recipe=paper", "model.hidden_features=16", "dataset.size=[24,20]", "hydra.run.dir=run")
+
+
+def test_an_image_by_kernel_regression_and_by_the_network_is_drawn(command, tmp_path):
+    code, out, err = command("ntk", "ntk.study=regression", *STATIONARY, "trainer.max_steps=20")
+    assert (code, err) == (0, "")
+    assert "dB by the network after as many steps of fit" in out
+    report = json.loads((tmp_path / "run" / "ntk.json").read_text())
+    assert (report["size"], report["steps"], report["network"]["steps"][-1]) == ([24, 20], 20, 20)
+    assert report["regression"]["train"] > 90 > report["regression"]["held_out"]
+    assert report["residual"] < 1e-5
+    with Image.open(tmp_path / "run" / "ntk.png") as image:
+        assert image.width == 1560
+
+
+def test_the_network_of_the_regression_is_that_of_fit(command, tmp_path):
+    settings = (*STATIONARY, "trainer.max_steps=10", "dataset.batch_size=null", "precision=32-true")
+    command("ntk", "ntk.study=regression", *settings)
+    curve = json.loads((tmp_path / "run" / "ntk.json").read_text())["network"]
+    command("fit", *settings[:-1], "precision=32-true", "dataset.split=half", "overwrite=true")
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert curve["held_out"][-1] == pytest.approx(metrics["psnr"], abs=1e-3)
+    assert curve["train"][-1] == pytest.approx(metrics["train/psnr"], abs=1e-3)
+
+
+def test_an_ensemble_on_a_line_is_drawn(command, tmp_path):
+    few = ("ntk.networks=3", "ntk.data=5", "ntk.steps=4", "model.initialization=he", "encoder.sigma=2")
+    code, out, err = command("ntk", "ntk.study=ensemble", *STATIONARY, *few)
+    assert (code, err) == (0, "")
+    assert "that of 3 networks is" in out
+    report = json.loads((tmp_path / "run" / "ntk.json").read_text())
+    assert (len(report["known"]), len(report["values"]), report["steps"]) == (5, 20, [0, 1, 2, 4])
+    samples = report["samples"][0]
+    assert samples[0] != samples[1]  # their weights differ
+    with Image.open(tmp_path / "run" / "ntk.png") as image:
+        assert image.size == (1540, 880)
+
+
 @pytest.mark.parametrize(
     ("setting", "named"),
     [
@@ -80,6 +118,7 @@ def test_a_run_is_watched_in_tensorboard_and_resumed(command, tmp_path):
         ("ntk.lr=fast", "'fast'"),
         ("ntk.steps=0", "ntk.steps"),
         ("ntk.width=3", "ntk.width"),
+        ("ntk.study=width", "expected one of kernel, regression, ensemble, got 'width'"),
         ("optimizer.lr=-1", "rate"),
         ("dataset.path=nowhere.png", "nowhere.png"),
         ("model.hidden_features=0", "hidden_features"),
@@ -91,3 +130,26 @@ def test_bad_settings_end_in_one_line(command, setting, named):
     assert code == 2
     assert named in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        (["ntk.study=regression"], "expected one with a stationary kernel, such as gaussian or positional"),
+        (["ntk.study=regression", "dataset=ct"], "expected an image with dataset.split=half"),
+        (["ntk.study=regression", "recipe=paper", "model=siren"], "expected mlp without skips"),
+        (["ntk.study=ensemble", "recipe=paper", "dataset=ct"], "expected points on a grid"),
+        (["ntk.study=ensemble", "recipe=paper", "ntk.networks=1"], "ntk.networks: expected an integer, 2 to 1024"),
+        (
+            ["ntk.study=ensemble", "recipe=paper", "model.initialization=glorot"],
+            "expected one of torch, he, got glorot",
+        ),
+    ],
+)
+@pytest.mark.sampled(3)
+def test_studies_that_cannot_be_made_end_in_one_line_and_leave_nothing(command, tmp_path, settings, named):
+    code, _, err = command("ntk", *settings, "hydra.run.dir=run")
+    assert code == 2
+    assert named in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "run").exists()

@@ -37,6 +37,14 @@ def test_the_glorot_start_has_its_variances():
     assert first.bias.std().item() == pytest.approx(0.01, rel=0.1)
 
 
+def test_the_he_start_keeps_the_variance_from_layer_to_layer():
+    model = CoordinateMLP(IdentityEncoder(400), 300, 600, 3, initialization="he", seed=0)
+    assert model.network[2].weight.std().item() == pytest.approx((2 / 600) ** 0.5, rel=0.01)
+    assert not any(layer.bias.any() for layer in model.network if isinstance(layer, nn.Linear))
+    h = torch.randn(64, 400, generator=torch.Generator().manual_seed(0))
+    assert model.network(h).square().mean().item() == pytest.approx(2 * h.square().mean().item(), rel=0.15)
+
+
 def test_the_papers_network_has_263_thousand_parameters():
     model = CoordinateMLP(GaussianEncoder(2), 3)
     assert sum(p.numel() for p in model.parameters()) == 512 * 256 + 2 * 256 * 256 + 256 * 3 + 3 * 256 + 3
@@ -68,7 +76,7 @@ def test_no_sigmoid_starts_at_its_end():
         ({"hidden_layers": 0}, "hidden_layers: expected an integer of at least 1, got 0"),
         ({"hidden_features": -3}, "hidden_features: expected"),
         ({"out_features": 0}, "out_features: expected"),
-        ({"initialization": "random"}, "initialization: expected one of torch, glorot"),
+        ({"initialization": "random"}, "initialization: expected one of torch, glorot, he"),
         ({"output_init": [0.5, 0.5]}, r"output_init: expected a number for each of 1 values, got \[0.5, 0.5\]"),
         ({"output_init": 0.5}, "output_init: expected a number for each of 1 values, got 0.5"),
         ({"output_init": "x"}, "output_init: expected a number for each of 1 values, got 'x'"),
