@@ -1,6 +1,6 @@
 """Speed and memory of the empirical NTK, of its leading eigenvalues, of a solve on a grid, and of watching a run.
 
-python benchmarks/kernels.py ntk | lanczos | grid | watch
+python benchmarks/kernels.py ntk | lanczos | grid | image | watch | commands | watched
 
 The network is that of Tancik et al. 2020: 256 Gaussian frequencies, 3 hidden layers of 256, 3 outputs. Each figure of
 memory is the peak of a process of its own, less what the process held before the measured call.
@@ -10,6 +10,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 import torch
@@ -95,6 +96,61 @@ def grid() -> None:
     print(f"solve {seconds:.2f} s, {found.iterations} iterations, relative residual {found.residuals.item():.1e}")
 
 
+def image(*sizes: int) -> None:
+    """Regression and descent with a kernel on a quarter of the pixels of square images: times, and peak of memory."""
+    from ffnet.analysis.image_regression import ImageKernel
+    from ffnet.analysis.limit import ntk_steps
+    from ffnet.kernels import descent, largest_stable_rate
+
+    for side in sizes or (256, 512, 1024):
+        start = time.perf_counter()
+        matrix = ImageKernel(ntk_steps(network().double(), [side, side]))
+        steps = time.perf_counter() - start
+        values = torch.rand(matrix.known.size, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        found = matrix.known.solve(values)
+        matrix.everywhere(found.x)
+        solved = time.perf_counter() - start - steps
+        rate = 0.5 * largest_stable_rate(matrix.largest())
+        descent(matrix.known, values, rate, [1000])
+        moved = time.perf_counter() - start - steps - solved
+        print(f"{side}x{side}: kernel at all offsets {steps:.2f} s, solve {solved:.2f} s, ", end="")
+        print(f"{found.iterations} iterations, 1000 steps of descent {moved:.2f} s, peak {peak_megabytes():.0f} MB")
+
+
+def command(*settings: str) -> tuple[float, float]:
+    """Wall and CPU seconds of an ffnet command in a process and a directory of its own."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        words = [sys.executable, "-m", "ffnet", *settings, f"hydra.run.dir={folder}/run"]
+        subprocess.run(words, check=True, capture_output=True)
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def commands() -> None:
+    """``ffnet ntk`` after a grid and after Gaussian features, at equal numbers of parameters (375,000 and 245,000)."""
+    pairs = {
+        "width 256": (["encoder=grid"], ["encoder=gaussian", "model.hidden_features=323"]),
+        "recipe=fast": (["recipe=fast"], ["encoder=gaussian", "model.hidden_features=246"]),
+    }
+    for name, (grid, gaussian) in pairs.items():
+        found = [command("ntk", *settings) for settings in (grid, gaussian)]
+        for kind, (wall, cpu) in zip(("grid", "Gaussian"), found, strict=True):
+            print(f"{name}, {kind}: {wall:.1f} s, {cpu:.1f} s of CPU")
+        print(f"ratios: {found[0][0] / found[1][0]:.2f} in time, {found[0][1] / found[1][1]:.2f} of CPU")
+
+
+def watched(rounds: int = 3) -> None:
+    """What ``callbacks=kernel`` adds to a default and to a fast run: wall time of the commands, in turn."""
+    for name, settings in {"default": [], "recipe=fast": ["recipe=fast"]}.items():
+        plain, kernel = [], []
+        for _ in range(rounds):
+            plain.append(command("fit", *settings)[0])
+            kernel.append(command("fit", *settings, "callbacks=kernel")[0])
+        a, b = statistics.median(plain), statistics.median(kernel)
+        print(f"{name}: {a:.2f} s, with callbacks=kernel {b:.2f} s: {100 * (b / a - 1):.0f} % more")
+
+
 def watch(rounds: int = 5, steps: int = 40) -> None:
     """What ``callbacks=kernel`` costs in a default fit, in optimiser steps of that fit."""
     from loops import assembled
@@ -126,4 +182,5 @@ def watch(rounds: int = 5, steps: int = 40) -> None:
 
 if __name__ == "__main__":
     what = sys.argv[1]
-    one(what) if what in METHODS else {"ntk": ntk, "lanczos": lanczos, "grid": grid, "watch": watch}[what]()
+    parts = (ntk, lanczos, grid, image, watch, commands, watched)
+    one(what) if what in METHODS else {part.__name__: part for part in parts}[what](*map(int, sys.argv[2:]))

@@ -53,7 +53,7 @@ ARROWS = {
     ),
     "fitting": ({"budget", "datasets", "encoders", "metrics", "models", "operators"}, {"torch", "jaxtyping"}),
     "analysis": (
-        {"budget", "datasets", "fitting", "kernels", "models"},
+        {"budget", "datasets", "encoders", "fitting", "kernels", "models"},
         {"torch", "jaxtyping", "matplotlib", "tqdm"},
     ),
     "checkpoint": (

@@ -170,23 +170,26 @@ def trained(
     of squares, all networks at once.
 
     Args:
-        networks: of one architecture; they are not changed.
+        networks: of one architecture; their parameters that require gradients are trained, on copies.
         x, y, new: features and values at the training points, and features at the others.
         steps: in ascending order.
         rate: learning rate.
     """
     stacked = stack_module_state(list(networks))[0]
-    weights = {name: value.detach() for name, value in stacked.items()}
+    weights = {name: stacked[name].detach() for name, p in networks[0].named_parameters() if p.requires_grad}
+    fixed = {name: value.detach() for name, value in stacked.items() if name not in weights}
 
-    def values(one: dict[str, Tensor], points: Tensor) -> Tensor:
-        return functional_call(networks[0], one, (points,))
+    def values(one: dict[str, Tensor], others: dict[str, Tensor], points: Tensor) -> Tensor:
+        return functional_call(networks[0], one | others, (points,))
 
-    gradient = vmap(grad(lambda one: 0.5 * (values(one, x) - y).square().sum()))
-    found, done = [], 0
+    def loss(one: dict[str, Tensor], others: dict[str, Tensor]) -> Tensor:
+        return 0.5 * (values(one, others, x) - y).square().sum()
+
+    gradient, done, found = vmap(grad(loss)), 0, []
     for step in steps:
         for _ in range(done, step):
-            slopes = gradient(weights)
+            slopes = gradient(weights, fixed)
             weights = {name: value - rate * slopes[name] for name, value in weights.items()}
         done = step
-        found.append(vmap(values, (0, None))(weights, new))
+        found.append(vmap(values, (0, 0, None))(weights, fixed, new))
     return torch.stack(found)

@@ -6,23 +6,25 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ffnet.analysis.limit import infinite
+from ffnet.analysis.limit import infinite, ntk_steps
 from ffnet.analysis.milestones import milestones
 from ffnet.analysis.ntk import MakeOptimizer, MakeSchedule
 from ffnet.budget import EVALUATIONS
 from ffnet.datasets import ImageDataset
 from ffnet.fitting import Objective, Stepper
-from ffnet.kernels import GridKernel, descent, is_stationary, largest_stable_rate, leading_eigenpairs, stationary_steps
+from ffnet.kernels import GridKernel, descent, is_stationary, largest_stable_rate, leading_eigenpairs
 from ffnet.models import CoordinateMLP, Field
 
 # Relative residual of the solution.
 TOLERANCE = 1e-6
 # Descent with the kernel goes on to this many times the steps of the run, since it is slower than Adam.
 LONGER = 10
+# About so many pixels at most are scored while the network is trained.
+CURVE_PIXELS = 2**16
 # Most pixels of an image.
 MOST_PIXELS = 2**22
 
@@ -52,7 +54,7 @@ def suited(field: nn.Module, dataset: object) -> tuple[CoordinateMLP, ImageDatas
 
 
 def regression(
-    field: Field,
+    field: CoordinateMLP,
     dataset: ImageDataset,
     objective: Objective,
     optimizer: MakeOptimizer,
@@ -75,7 +77,7 @@ def regression(
     """
     image = dataset.fitted.image
     truth = every_pixel(dataset)
-    kernel = ImageKernel(stationary_steps(infinite(field).ntk, [image.height, image.width]))
+    kernel = ImageKernel(ntk_steps(field, [image.height, image.width]))
     mean = truth[::2, ::2].mean((0, 1))
     error = mean - truth[::2, ::2]
     marks = milestones(steps)
@@ -138,8 +140,8 @@ class ImageKernel:
 def every_pixel(dataset: ImageDataset) -> Image:
     """The whole image in float64, values in [0, 1]."""
     image = dataset.fitted.image
-    row, column = torch.meshgrid(torch.arange(image.height), torch.arange(image.width), indexing="ij")
-    return image.at(row.flatten(), column.flatten()).targets.double().view(image.height, image.width, -1)
+    row, column = torch.broadcast_tensors(*every(image.height, image.width))
+    return image.at(row.flatten(), column.flatten()).targets.double().view(*row.shape, -1)
 
 
 def train(
@@ -152,33 +154,54 @@ def train(
     seed: int,
     truth: Image,
 ) -> tuple[list[dict[str, float]], Image]:
-    """Scores after each number of steps in ``marks``, and the reconstruction after the last."""
+    """Scores after each number of steps in ``marks``, all but the last of a part of large images, and the
+    reconstruction after the last.
+    """
     field = copy.deepcopy(field).float()
     generator = torch.Generator().manual_seed(seed)
     stepper = Stepper(field, dataset, objective, generator, marks[-1])
     updates = optimizer(field.named_parameters())
     scheduler = schedule(updates) if schedule else None
+    thinned = thinning(*truth.shape[:2])
     found, done = [], 0
     with tqdm(total=marks[-1], desc=type(updates).__name__, unit="step", disable=None, leave=False) as progress:
-        for mark in marks:
+        for mark in marks[:-1]:
             for number in range(done, mark):
                 stepper.step(number, updates, scheduler)
                 progress.update()
             done = mark
-            values = evaluated(field, dataset)
-            found.append(scores(values, truth))
-    return found, values
+            found.append(scores(evaluated(field, dataset, thinned), truth[thinned]))
+        for number in range(done, marks[-1]):
+            stepper.step(number, updates, scheduler)
+            progress.update()
+    values = evaluated(field, dataset, every(*truth.shape[:2]))
+    return [*found, scores(values, truth)], values
+
+
+Index = tuple[Int[Tensor, "h 1"], Int[Tensor, "w"]]
+
+
+def every(height: int, width: int) -> Index:
+    """Index of all pixels."""
+    return torch.arange(height)[:, None], torch.arange(width)
+
+
+def thinning(height: int, width: int) -> Index:
+    """Index of pairs of rows and of columns, so many that they hold at most about ``CURVE_PIXELS`` pixels. The first
+    of a pair is even, as in the whole image.
+    """
+    apart = 2 * max(1, math.ceil(math.sqrt(height * width / CURVE_PIXELS)))
+    rows, columns = (torch.arange(count)[torch.arange(count) % apart < 2] for count in (height, width))
+    return rows[:, None], columns
 
 
 @torch.no_grad()
-def evaluated(field: Callable[[Tensor], Tensor], dataset: ImageDataset) -> Image:
-    """The field's values at all pixels."""
-    image = dataset.fitted.image
-    parts = []
-    for pixels in torch.arange(image.height * image.width).split(EVALUATIONS):
-        row = pixels.div(image.width, rounding_mode="floor")
-        parts.append(field(image.at(row, pixels - row * image.width).queries))
-    return torch.cat(parts).double().view(image.height, image.width, -1)
+def evaluated(field: Callable[[Tensor], Tensor], dataset: ImageDataset, index: Index) -> Image:
+    """The field's values at the pixels of some rows and columns."""
+    rows, columns = torch.broadcast_tensors(*index)
+    pairs = zip(rows.flatten().split(EVALUATIONS), columns.flatten().split(EVALUATIONS), strict=True)
+    values = torch.cat([field(dataset.fitted.image.at(row, column).queries) for row, column in pairs])
+    return values.double().view(*rows.shape, -1)
 
 
 def scores(values: Image, truth: Image) -> dict[str, float]:

@@ -18,12 +18,14 @@ from ffnet.kernels.elementary import Gaussian, Kernel, Linear, Polynomial, Produ
 from ffnet.kernels.empirical import as_matrix, empirical_ntk, empirical_ntk_per_output, empirical_ntk_trace
 from ffnet.kernels.finite import finite_mlp
 from ffnet.kernels.grids import (
+    axis_steps,
     circulant_eigenvalues,
     grid_points,
     is_periodic,
     is_stationary,
     stationary_row,
     stationary_steps,
+    wave_steps,
 )
 from ffnet.kernels.infinite import InfiniteMLP, squared_distances
 from ffnet.kernels.jacobians import jacobian, jacobian_ntk
@@ -61,6 +63,7 @@ __all__ = [
     "Solution",
     "Sum",
     "as_matrix",
+    "axis_steps",
     "circulant_eigenvalues",
     "conjugate_gradients",
     "decay_times",
@@ -89,4 +92,5 @@ __all__ = [
     "squared_distances",
     "stationary_row",
     "stationary_steps",
+    "wave_steps",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from ffnet.kernels.memory import CHUNK_POINTS
@@ -64,7 +64,7 @@ def stationary_steps(
     The result has twice ``size`` entries along each axis; those of the step ``size``, which does not occur, are 0.
     """
     *others, last = size
-    steps = [torch.fft.fftfreq(2 * count, 0.5 / count, dtype=dtype) / count for count in others]
+    steps = [axis_steps(count, dtype) for count in others]
     mesh = torch.meshgrid(*steps, torch.arange(last, dtype=dtype) / last, indexing="ij")
     shifts = torch.stack([axis.flatten() for axis in mesh][::-1], dim=-1)
     origin = torch.zeros_like(shifts[:1])
@@ -77,6 +77,27 @@ def stationary_steps(
     if axes:
         mirrored = mirrored.flip(axes).roll([1] * len(axes), axes)
     return torch.cat([half, torch.zeros_like(half[..., :1]), mirrored], dim=-1)
+
+
+def wave_steps(waves: Sequence[Complex[Tensor, "_ m"]], weights: Float[Tensor, "m"]) -> Float[Tensor, "..."]:
+    """``sum_j w_j cos(2 pi b_j . s)`` for all steps s between two points of a grid, in the order of
+    ``stationary_steps``: the inner products of Fourier features. One matrix product takes the place of the cosines.
+
+    Args:
+        waves: for each axis of the grid, slowest first, ``exp(2 pi i b_j s)`` along it at the steps of ``axis_steps``.
+        weights: squared amplitudes.
+    """
+    *others, last = waves
+    rows = weights.to(last.dtype)[None]
+    for axis in others:
+        rows = (rows[:, None] * axis).flatten(0, 1)
+    products = rows.real @ last.real.T - rows.imag @ last.imag.T
+    return products.reshape([len(axis) for axis in waves])
+
+
+def axis_steps(count: int, dtype: torch.dtype = torch.float64) -> Float[Tensor, "twice"]:
+    """The steps between two of ``count`` points in [0, 1], negative ones at the end as in an FFT."""
+    return torch.fft.fftfreq(2 * count, 0.5 / count, dtype=dtype) / count
 
 
 def circulant_eigenvalues(row: Float[Tensor, "*size"]) -> Float[Tensor, "*size"]:

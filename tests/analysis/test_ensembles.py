@@ -37,6 +37,19 @@ def test_networks_trained_at_once_are_those_trained_alone():
         torch.testing.assert_close(found[2, number], network(features).detach())
 
 
+def test_parameters_without_gradients_are_not_trained():
+    x, y, known = line()
+    features, network = ENCODER(x), finite_mlp(64, 16, 2, 0)
+    for parameter in list(network.parameters())[:-1]:
+        parameter.requires_grad_(False)
+    found = trained([network], features[known], y[known, :1], features, [3], 0.05)[0, 0]
+    last = network[:-1](features).detach() * network[-1].gain  # a linear model
+    w = network[-1].linear.weight.detach().T
+    for _ in range(3):
+        w = w - 0.05 * last[known].T @ (last[known] @ w - y[known, :1])
+    torch.testing.assert_close(found, last @ w)
+
+
 def test_wide_networks_have_the_spread_and_the_mean_of_the_kernels():
     x, y, known = line()
     limit = InfiniteMLP(2, "relu", "ntk", 2**0.5, encoder=ENCODER)

@@ -7,10 +7,17 @@ import pytest
 import torch
 
 from ffnet.analysis import infinite, regression
-from ffnet.analysis.image_regression import ImageKernel, at_end, suited
+from ffnet.analysis.image_regression import CURVE_PIXELS, ImageKernel, at_end, suited, thinning
+from ffnet.analysis.limit import ntk_steps
 from ffnet.analysis.milestones import milestones
 from ffnet.datasets import ImageDataset
-from ffnet.encoders import GaussianEncoder, GridEncoder, IdentityEncoder
+from ffnet.encoders import (
+    FourierEncoder,
+    GaussianEncoder,
+    GridEncoder,
+    IdentityEncoder,
+    PositionalEncoder,
+)
 from ffnet.fitting import Objective
 from ffnet.kernels import KernelDynamics, as_matrix, empirical_ntk, grid_points, largest_stable_rate, stationary_steps
 from ffnet.models import CoordinateMLP
@@ -81,6 +88,25 @@ def test_the_network_s_curve_starts_at_the_mean_and_rises():
     assert f"{at_end(report, 'network')['held_out']:.2f} dB by the network after as many steps" in report["statement"]
 
 
+ENCODERS = {
+    "gaussian": GaussianEncoder(2, 8, 3.0, normalize=True),
+    "positional": PositionalEncoder(2, 3),
+    "radians with amplitudes": FourierEncoder(2, [1.0, 2.5], [[3.0, 1.0]], "radians", amplitudes=[[0.5], [2.0]]),
+    "half cycles, in another order": FourierEncoder(2, [1.0, 2.0], unit="half_cycles", layout="freq row trig"),
+    "trainable": FourierEncoder(2, [1.0], [[3.0, 1.0], [0.5, -2.0]], trainable=True),
+}
+
+
+@pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
+@pytest.mark.parametrize("size", SIZES[:2])
+def test_the_kernel_at_all_steps_of_a_grid_is_the_limit_s(encoder, size):
+    field = network(encoder=encoder)
+    found, wanted = ntk_steps(field, size), stationary_steps(infinite(field).ntk, size)
+    for axis, count in enumerate(size):  # steps that do not occur
+        wanted.select(axis, count).copy_(found.select(axis, count))
+    torch.testing.assert_close(found, wanted, atol=0, rtol=1e-6)
+
+
 @pytest.mark.parametrize("initialization", ["torch", "he"])
 def test_the_limit_is_the_mean_of_kernels_and_of_covariances_of_networks(initialization):
     x = torch.rand(4, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -112,6 +138,19 @@ def test_the_limit_is_the_mean_of_kernels_and_of_covariances_of_networks(initial
 def test_what_has_no_such_kernel_is_refused(field, split, named):
     with pytest.raises(ValueError, match=named):
         suited(field, ImageDataset(picture(8, 8), split=split))
+
+
+def test_the_curve_of_a_large_image_is_of_pairs_of_rows_and_columns(monkeypatch):
+    rows, columns = thinning(512, 768)
+    assert len(rows) * len(columns) <= CURVE_PIXELS
+    assert rows[:4, 0].tolist() == columns[:4].tolist() == [0, 1, 6, 7]
+    assert [len(part) for part in thinning(64, 99)] == [64, 99]
+    whole = studied((14, 18), 3)[0]["network"]
+    monkeypatch.setattr("ffnet.analysis.image_regression.CURVE_PIXELS", 63)
+    part = studied((14, 18), 3)[0]["network"]
+    assert part["held_out"][0] != whole["held_out"][0]
+    assert part["held_out"][0] == pytest.approx(whole["held_out"][0], abs=1)
+    assert part["held_out"][-1] == whole["held_out"][-1]
 
 
 def test_large_images_are_refused(monkeypatch):

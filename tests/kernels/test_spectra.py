@@ -13,6 +13,7 @@ from ffnet.kernels import (
     JacobianOperator,
     LayerwiseOperator,
     as_matrix,
+    axis_steps,
     circulant_eigenvalues,
     conjugate_gradients,
     effective_rank,
@@ -23,6 +24,7 @@ from ffnet.kernels import (
     ntk_operator,
     stationary_row,
     stationary_steps,
+    wave_steps,
 )
 from tests.kernels.models import LAYERED, OTHERS, built, points
 
@@ -90,6 +92,21 @@ def test_products_and_solves_on_grids_agree_with_dense_ones(name, size):
     found = grid.solve(values, tolerance=1e-10)
     assert (found.residuals <= 2e-10).all()
     torch.testing.assert_close(found.x, torch.linalg.solve(matrix, values), atol=1e-7, rtol=1e-7)
+
+
+@pytest.mark.parametrize("size", [(9,), (4, 7), (3, 4, 5)])
+def test_products_of_waves_are_sums_of_cosines(size):
+    B = torch.randn(6, len(size), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    weights = torch.rand(6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    axes = [axis_steps(count) for count in size]
+    waves = [torch.exp(2j * torch.pi * steps[:, None] * B[:, i]) for i, steps in enumerate(axes)]
+    steps = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+    torch.testing.assert_close(wave_steps(waves, weights), (2 * torch.pi * steps @ B.T).cos() @ weights)
+    kernel = lambda x, y: ((2 * torch.pi * (x[:, None] - y).flip(-1) @ B.T).cos()) @ weights  # noqa: E731
+    inner = wave_steps(waves, weights) - stationary_steps(kernel, size)
+    for axis, count in enumerate(size):
+        inner.select(axis, count).zero_()  # steps that do not occur
+    assert inner.abs().max() < 1e-12
 
 
 def test_a_periodic_kernel_is_its_own_preconditioner():
