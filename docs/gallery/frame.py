@@ -16,10 +16,12 @@ FIGURES = Path(__file__).resolve().parents[1] / "figures"
 SMALL = Path("outputs/gallery")
 NAMES = (
     "kernel_trick",
+    "lifting",
     "wide_networks",
     "ntk_width",
     "lazy_training",
     "predicted_curves",
+    "uncertainty",
     "bandwidth",
     "spectral_bias",
     "power_law",

@@ -4,6 +4,7 @@ numbers that the guide shows.
 
 import json
 import math
+import statistics
 
 import pytest
 from PIL import Image
@@ -18,6 +19,38 @@ def kernel_trick(found, small):
     assert found["sigmoid_eigenvalue"] == pytest.approx(-0.0137, abs=5e-5)
     numbers = found["random_features"]
     assert numbers["errors"] == pytest.approx(numbers["stated"], rel=0.35 if small else 0.1)
+
+
+def lifting(found, small):
+    linear, *others = found["kernels"].values()
+    # Half of the rings' points are on either side of a line through the middle.
+    assert max(linear["ridge"], linear["svm"], linear["components"]) < 0.7
+    for numbers in others:
+        assert min(numbers["ridge"], numbers["svm"]) > 0.97
+        assert numbers["support"] < 0.5 * linear["support"]
+    # The circle between the rings is a line among the squares.
+    radii = script("lifting").RADII
+    right = [
+        (a + b > (sum(radii) / 2) ** 2) == (y > 0) for (a, b), y in zip(found["squares"], found["labels"], strict=True)
+    ]
+    assert sum(right) > 0.97 * len(right)
+    squares = [[x * x, y * y] for x, y in found["points"]]
+    assert all(math.dist(a, b) < 1e-4 for a, b in zip(squares, found["squares"], strict=True))
+
+
+def uncertainty(found, small):
+    ratios, distances = script("uncertainty").ratios, script("uncertainty").distances
+    for which in ("all layers", "last layer"):
+        for index in range(len(found["steps"])):
+            # The deviation of 50 networks is known to 10 %, of 20 to 16 %, and points share it.
+            assert statistics.median(ratios(found, which, index)) == pytest.approx(1, abs=0.4 if small else 0.2)
+            assert statistics.median(distances(found, which, index)) < 2.5
+        first, last = found[which]["predicted"][0]["deviation"], found[which]["predicted"][-1]["deviation"]
+        assert first == pytest.approx(found["prior"]["deviation"])
+        assert sum(last) < 0.5 * sum(first)
+    # The Gaussian process's posterior is the linear estimate of smallest variance.
+    for one, other in zip(found["posterior"]["deviation"], found["ensemble"]["deviation"], strict=True):
+        assert one <= other + 1e-5
 
 
 def wide_networks(found, small):
@@ -108,10 +141,12 @@ LAWS = {
     law.__name__: law
     for law in (
         kernel_trick,
+        lifting,
         wide_networks,
         ntk_width,
         lazy_training,
         predicted_curves,
+        uncertainty,
         bandwidth,
         spectral_bias,
         power_law,
@@ -121,6 +156,8 @@ LAWS = {
 
 @pytest.mark.parametrize("name", [frame.NAMES[0], *(pytest.param(n, marks=pytest.mark.long) for n in frame.NAMES[1:])])
 def test_a_small_run_makes_a_figure_and_obeys_the_law(name, tmp_path):
+    if name == "lifting":
+        pytest.importorskip("sklearn", reason="the support vector machine is scikit-learn's")
     found = frame.make(script(name), True, tmp_path)
     with Image.open(tmp_path / f"{name}.png") as picture:
         assert picture.width >= 1000

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ffnet.encoders import GaussianEncoder
-from ffnet.kernels import Gaussian, InfiniteMLP, Sigmoid, dual, empirical_ntk_trace, finite_mlp
+from ffnet.kernels import Gaussian, InfiniteMLP, KernelPCA, Sigmoid, dual, empirical_ntk_trace, finite_mlp
 from tests.docs.gallery import DOCS, frame, script
 
 GUIDE = (DOCS / "theory.md").read_text()
@@ -40,6 +40,37 @@ def monte_carlo():
     a = torch.randn(1_000_000, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     products = a[:, 0].relu() * (a @ torch.tensor([0.6, 0.8], dtype=torch.float64)).relu()
     return products.mean().item(), (products.std() / 1000).item()
+
+
+def test_section_2_which_principal_component_separates_the_rings():
+    lifting = script("lifting")
+    x, labels = lifting.rings(200, 0)
+    separated = lambda components: lifting.separated(components, labels)  # noqa: E731
+    narrow, wide = (KernelPCA(Gaussian(sigma), x, 3)(x) for sigma in (lifting.SIGMA, 1.5))
+    assert separated(narrow[:, :1]) > 0.95 > 0.7 > separated(narrow[:, 1:])
+    assert separated(wide[:, 2:]) > 0.95 > 0.7 > separated(wide[:, :2])
+    components = KernelPCA(lifting.KERNELS["NTK, two hidden layers"], x, 2)(x)
+    columns = torch.cat([x, torch.ones_like(x[:, :1])], dim=-1)
+    left = components - columns @ torch.linalg.lstsq(columns, components).solution
+    assert left.square().mean() / components.square().mean() < 0.01  # nearly a linear function of the coordinates
+    assert "with\none of width 1.5 the third does" in GUIDE
+
+
+def test_section_5_a_narrow_prior_is_left_far_behind():
+    """PyTorch's initialization against He's, on the figure's values: how far the mean moves, in the prior's units."""
+    uncertainty = script("uncertainty")
+    x = torch.tensor(uncertainty.KNOWN, dtype=torch.float64)[:, None]
+    moved = []
+    for settings in (
+        {"parameterization": "torch"},
+        {"parameterization": "standard", "w_std": math.sqrt(2), "b_std": 0.0},
+    ):
+        limit = InfiniteMLP(2, "relu", width=256, encoder=uncertainty.ENCODER, **settings)
+        y = uncertainty.signal(x)
+        prior = limit.nngp(x)
+        moved.append((y.mT @ torch.linalg.solve(prior, y)).item() / len(x))
+    assert moved[0] > 30 * moved[1]
+    assert "have to move by many prior standard deviations" in GUIDE
 
 
 def test_section_6_a_width_and_a_bandwidth():
