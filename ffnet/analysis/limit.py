@@ -25,14 +25,17 @@ def infinite(field: nn.Module) -> InfiniteMLP:
     """The kernels of ``field`` in the limit of infinite width, of its last linear layer's outputs, with the weight that
     each layer has at the field's width.
 
-    An output activation is left out: at the start it multiplies the kernel by the square of its slope. Parameters of
-    the encoder are taken as fixed.
+    An output activation is left out: at the start it multiplies the kernel by the square of its slope.
 
     Raises:
-        ValueError: if the field is no ``CoordinateMLP`` without skips whose initialisation has such a limit.
+        ValueError: if the field is no ``CoordinateMLP`` without skips whose initialisation has such a limit, or its
+            features change in training.
     """
     if not isinstance(field, CoordinateMLP) or type(field.network) is not nn.Sequential:
         raise ValueError("model: expected mlp without skips, whose limit of infinite width is known")
+    if not field.fixed_features:
+        kind = type(field.encoder).__name__
+        raise ValueError(f"encoder: expected fixed features, such as those of gaussian or positional, got {kind}")
     if field.initialization not in PARAMETERIZATIONS:
         expected = ", ".join(PARAMETERIZATIONS)
         raise ValueError(f"model.initialization: expected one of {expected}, got {field.initialization}")

@@ -142,7 +142,8 @@ def test_bad_settings_end_in_one_line(command, setting, named):
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        (["ntk.study=regression"], "expected one with a stationary kernel, such as gaussian or positional"),
+        (["ntk.study=regression"], "expected fixed features, such as those of gaussian or positional, got GridEncoder"),
+        (["ntk.study=regression", "encoder=identity"], "expected one with a stationary kernel, such as gaussian"),
         (["ntk.study=regression", "dataset=ct"], "expected an image with dataset.split=half"),
         (["ntk.study=regression", "recipe=paper", "model=siren"], "expected mlp without skips"),
         (["ntk.study=ensemble", "recipe=paper", "dataset=ct"], "expected points on a grid"),
