@@ -40,6 +40,9 @@ def suited(field: nn.Module, dataset: object) -> tuple[CoordinateMLP, ImageDatas
     """
     if not isinstance(dataset, ImageDataset) or dataset.split != "half":
         raise ValueError("dataset: expected an image with dataset.split=half, whose other pixels are held out")
+    if not dataset.operator.pointwise:
+        kind = type(dataset.operator).__name__
+        raise ValueError(f"dataset.operator: expected one that evaluates the field at points, got {kind}")
     pixels = math.prod(dataset.pixels.shape[:2])
     if pixels > MOST_PIXELS:
         raise ValueError(

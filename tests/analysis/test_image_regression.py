@@ -21,6 +21,7 @@ from ffnet.encoders import (
 from ffnet.fitting import Objective
 from ffnet.kernels import KernelDynamics, as_matrix, empirical_ntk, grid_points, largest_stable_rate, stationary_steps
 from ffnet.models import CoordinateMLP
+from tests.operators.blur import Blur
 
 SIZES = [(8, 10), (7, 9), (9, 6)]
 
@@ -150,6 +151,12 @@ def test_the_curve_of_a_large_image_is_of_pairs_of_rows_and_columns(monkeypatch)
     assert part["held_out"][0] != whole["held_out"][0]
     assert part["held_out"][0] == pytest.approx(whole["held_out"][0], abs=1)
     assert part["held_out"][-1] == whole["held_out"][-1]
+
+
+def test_what_is_not_seen_at_points_is_refused():
+    dataset = ImageDataset(picture(8, 8), split="half", operator=Blur())
+    with pytest.raises(ValueError, match="evaluates the field at points, got Blur"):
+        suited(network(), dataset)
 
 
 def test_large_images_are_refused(monkeypatch):
