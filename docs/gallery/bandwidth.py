@@ -68,11 +68,22 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
         features.plot(found["distance"], row["law"], "--", color="black", linewidth=0.8)
         ntk.plot(found["distance"], row["ntk"], color=line.get_color(), label=label)
         spectrum.loglog(range(1, len(row["spectrum"])), row["spectrum"][1:], color=line.get_color(), label=label)
-    features.set(title="Features γ(x)·γ(x'); law dashed", xlabel="|x − x'|", ylabel="inner product", xlim=(0, 0.5))
-    ntk.set(title="NTK of three layers on them", xlabel="|x − x'|", ylabel="Θ(x, x') / Θ(x, x)", xlim=(0, 0.5))
+    features.set(
+        title="Features γ(x)·γ(x'); law dashed",
+        xlabel="|x − x'|, in the unit of x",
+        ylabel="inner product",
+        xlim=(0, 0.5),
+    )
+    ntk.set(
+        title="NTK of three layers on them",
+        xlabel="|x − x'|, in the unit of x",
+        ylabel="Θ(x, x') / Θ(x, x)",
+        xlim=(0, 0.5),
+    )
     spectrum.set(title="Its spectrum on a grid", xlabel="frequency, cycles per unit", ylabel="relative eigenvalue")
     spectrum.set(ylim=(1e-5, 1.5))
-    features.legend()
+    for axes in (features, ntk, spectrum):
+        axes.legend(loc="lower left" if axes is spectrum else "upper right")
 
 
 def table(found: dict[str, Any]) -> str:

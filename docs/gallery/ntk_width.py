@@ -54,8 +54,9 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
             label = None if number else f"three networks of width {width}"
             rows.plot(found["angles"], line, color=color, linewidth=1, alpha=0.8, label=label)
     rows.plot(found["angles"], found["infinite"], "k--", label="infinite width")
-    rows.set(title="A row of the kernel", xlabel="angle between two inputs", ylabel="Θ(x, x')")
-    rows.legend()
+    rows.set(title="A row of the kernel", xlabel="angle between two inputs, radians", ylabel="Θ(x, x')")
+    rows.set_ylim(0, 3.2)
+    rows.legend(loc="upper center")
     widths, values = found["widths"], found["distances"]
     distances.loglog(widths, values, "o", label="mean over random networks")
     law = [values[0] * math.sqrt(widths[0] / width) for width in widths]

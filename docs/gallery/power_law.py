@@ -127,6 +127,7 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
     test.set(title="On a grid four times as fine")
     for axes in (train, test):
         axes.set(xlabel="step of gradient descent", ylabel="mean squared error", xlim=(1, found["steps"]))
+        axes.legend(loc="lower left")
 
 
 def table(found: dict[str, Any]) -> str:

@@ -110,9 +110,9 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
         axes.plot(curves["predicted"], "k--", label="predicted")
         axes.plot(curves["Adam"], alpha=0.7, label=f"Adam, rate {ADAM_RATE:g}")
         axes.axvline(EARLY, color="gray", linestyle=":")
-        axes.set(title=name, xlabel="step")
+        axes.set(title=name, xlabel="step of training", ylim=(-18, 70))
+        axes.legend(loc="lower right", fontsize=8)
     every[0].set(ylabel="PSNR, dB")
-    every[0].legend(fontsize=8)
 
 
 def table(found: dict[str, Any]) -> str:

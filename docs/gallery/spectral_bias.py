@@ -84,8 +84,8 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
             axes.semilogx(numbers["times"], numbers["predicted"][index], "--", color=line.get_color(), linewidth=0.8)
         axes.axhline(1 / math.e, color="gray", linestyle=":")
         axes.set(title=f"{title} (predicted: dashed)", xlabel="step of gradient descent", xlim=(1, 1e6), ylim=(0, 1.6))
+        axes.legend(loc="upper right")
     figure.axes[0].set(ylabel="amplitude that is left")
-    figure.axes[0].legend()
 
 
 def table(found: dict[str, Any]) -> str:

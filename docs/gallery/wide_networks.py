@@ -63,12 +63,14 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
     samples, covariance, shape = figure.subplots(1, 3)
     for line in found["samples"]:
         samples.plot(found["angles"], line, linewidth=1)
-    samples.set(title=f"Six random networks of width {WIDTH}", xlabel="angle of the input", ylabel="f(x)")
+    samples.set(title=f"Six random networks of width {WIDTH}", xlabel="angle of the input, radians", ylabel="f(x)")
     covariance.plot(found["angles"], found["nngp"], "k--", label="NNGP kernel")
     covariance.errorbar(
         found["angles"], found["covariance"], found["standard_error"], fmt=".", label=f"{found['networks']} networks"
     )
-    covariance.set(title="Covariance of the outputs", xlabel="angle between two inputs", ylabel="E[f(x) f(x')]")
+    covariance.set(
+        title="Covariance of the outputs", xlabel="angle between two inputs, radians", ylabel="E[f(x) f(x')]"
+    )
     covariance.set(ylim=(0, 1.2))
     covariance.legend(loc="lower center")
     shape.plot(found["widths"], found["kurtosis_law"], "k--", label="3 ((1 + 5/n)² − 1)")
