@@ -6,13 +6,17 @@ A script has three functions: ``study(small)`` computes plain numbers, ``draw(fo
 
 import argparse
 import json
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
+from guide import fill
 from matplotlib.figure import Figure
 
 FIGURES = Path(__file__).resolve().parents[1] / "figures"
+SECONDS = FIGURES / "seconds.json"  # how long each script took when it last made its figure
 SMALL = Path("outputs/gallery")
 NAMES = (
     "kernel_trick",
@@ -25,6 +29,14 @@ NAMES = (
     "bandwidth",
     "spectral_bias",
     "power_law",
+)
+# The figures of Tancik et al. 2020, which have a page of their own.
+PAPER = (
+    "paper_mappings",
+    "paper_sampling",
+    "paper_optimized",
+    "paper_depth",
+    "paper_axes",
 )
 
 
@@ -55,6 +67,32 @@ def show(script: ModuleType, found: dict[str, Any], folder: Path) -> None:
     figure.savefig(folder / f"{stem(script)}.png", dpi=100)
 
 
+def run(script: ModuleType, small: bool, folder: Path) -> None:
+    """Makes a figure; if it is the guide's, notes how long it took and writes its numbers into the guide."""
+    name, start = stem(script), time.perf_counter()
+    text = script.table(make(script, small, folder))
+    seconds = time.perf_counter() - start
+    if folder == FIGURES:
+        fill(name, text)
+        known = json.loads(SECONDS.read_text()) if SECONDS.exists() else {}
+        known[name] = [round(seconds, 1), torch.get_num_threads()]
+        SECONDS.write_text(json.dumps(dict(sorted(known.items()))) + "\n")
+    print(f"{name}, {seconds:.1f} s\n{text}\n", flush=True)
+
+
+def expected(names: tuple[str, ...]) -> str:
+    """How long these scripts took the last time, from ``seconds.json``."""
+    known = json.loads(SECONDS.read_text()) if SECONDS.exists() else {}
+    timed = [known[name] for name in names if name in known]
+    threads = sorted({count for _, count in timed})
+    unknown = [name for name in names if name not in known]
+    minutes, seconds = divmod(round(sum(seconds for seconds, _ in timed)), 60)
+    line = (
+        f"{len(names)} scripts: {minutes} min {seconds} s the last time, with {' or '.join(map(str, threads))} threads"
+    )
+    return line + (f"; not timed yet: {', '.join(unknown)}" if unknown else "")
+
+
 def stem(script: ModuleType) -> str:
     return Path(str(script.__file__)).stem
 
@@ -76,4 +114,4 @@ def arguments(description: str | None) -> tuple[bool, Path]:
 
 def main(script: ModuleType) -> None:
     """One script, from the command line."""
-    print(script.table(make(script, *arguments(script.__doc__))))
+    run(script, *arguments(script.__doc__))

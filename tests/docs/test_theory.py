@@ -12,19 +12,21 @@ from ffnet.kernels import Gaussian, InfiniteMLP, KernelPCA, Sigmoid, dual, empir
 from tests.docs.gallery import DOCS, frame, script
 
 GUIDE = (DOCS / "theory.md").read_text()
+PAPER = (DOCS / "paper_figures.md").read_text()
 
 
 def test_every_figure_is_there_and_shown():
     shown = re.findall(r"\]\(figures/(\w+)\.png\)", GUIDE)
     assert shown == list(frame.NAMES)
     assert {path.stem for path in (DOCS / "figures").glob("*.png")} >= set(shown)
-    others = {"__main__", "frame", "guide", "nerf"}  # the last has a page of its own
-    assert {path.stem for path in (DOCS / "gallery").glob("*.py")} - others == set(frame.NAMES)
+    assert re.findall(r"\]\(figures/(\w+)\.png\)", PAPER) == list(frame.PAPER)
+    others = {"__main__", "frame", "guide", "stacked", "nerf"}  # the last has a page of its own
+    assert {path.stem for path in (DOCS / "gallery").glob("*.py")} - others == {*frame.NAMES, *frame.PAPER}
 
 
-@pytest.mark.parametrize("name", frame.NAMES)
+@pytest.mark.parametrize("name", [*frame.NAMES, *frame.PAPER])
 def test_its_tables_are_those_of_the_figures(name):
-    shown = re.search(rf"<!-- numbers: {name} -->\n(.*?)\n<!-- end -->", GUIDE, re.S)
+    shown = re.search(rf"<!-- numbers: {name} -->\n(.*?)\n<!-- end -->", GUIDE + PAPER, re.S)
     assert shown is not None
     assert shown[1] == script(name).table(json.loads((DOCS / "figures" / f"{name}.json").read_text()))
 
