@@ -4,6 +4,7 @@ numbers that the guide shows.
 
 import json
 import math
+import statistics
 
 import pytest
 from PIL import Image
