@@ -39,10 +39,10 @@ def sheet(rows: list[dict[str, Tensor]], path: Path) -> None:
     page.save(path, optimize=True)
 
 
-def fitted(dataset: Dataset, **settings: Any) -> tuple[dict[str, Tensor], str]:
+def fitted(seen: Dataset, **settings: Any) -> tuple[dict[str, Tensor], str]:
     """The views of a fit, and its score as a word."""
     run = ffnet.fit(progress=False, **settings)
-    return dataset.views(run.field, 512), f"{run.metrics['psnr']:.1f} dB"
+    return seen.views(run.field, 512), f"{run.metrics['psnr']:.1f} dB"
 
 
 def ct() -> None:
