@@ -9,6 +9,7 @@ from ffnet.encoders.annealed import AnnealedEncoder
 from ffnet.encoders.base import Encoder
 from ffnet.encoders.blob import OneBlobEncoder, one_blob
 from ffnet.encoders.composite import CompositeEncoder
+from ffnet.encoders.factored import FactoredGridEncoder
 from ffnet.encoders.fourier import FourierEncoder, project, sincos
 from ffnet.encoders.gaussian import GaussianEncoder, gaussian_frequencies
 from ffnet.encoders.grid import GridEncoder
@@ -22,6 +23,7 @@ __all__ = [
     "AnnealedEncoder",
     "CompositeEncoder",
     "Encoder",
+    "FactoredGridEncoder",
     "FourierEncoder",
     "GaussianEncoder",
     "GridEncoder",

@@ -1,5 +1,8 @@
 """Trainable features on grids of several resolutions (Müller et al. 2022, arXiv 2201.05989, section 3)."""
 
+import math
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -21,29 +24,32 @@ def resolutions(levels: int, lowest: int, highest: int) -> list[int]:
 
 
 def corners(
-    axes: Float[Tensor, "d n"], resolution: int, entries: int
+    axes: Float[Tensor, "d n"], resolution: int | Sequence[int], entries: int
 ) -> tuple[Int[Tensor, "c n"], Float[Tensor, "c n"]]:
     """Table entries of the ``c = 2^d`` corners of each point's cell, and their multilinear weights.
 
     If the table has room for all ``(resolution + 1)^d`` vertices, each has its own entry, x fastest; otherwise they
-    are hashed (eq. 4), and ``entries`` is a power of two.
+    are hashed (eq. 4), and ``entries`` is a power of two. ``resolution`` may have a number of cells for each axis.
     """
-    dense = (resolution + 1) ** len(axes) <= entries
+    cells = [resolution] * len(axes) if isinstance(resolution, int) else resolution
+    dense = math.prod(count + 1 for count in cells) <= entries
     combine = torch.add if dense else torch.bitwise_xor
     entry, weight = torch.zeros_like(axes[:1], dtype=torch.int32), torch.ones_like(axes[:1])
-    for axis, x in enumerate(axes):
-        position = x.clamp(0, 1) * resolution
-        cell = position.to(torch.int32).clamp(0, resolution - 1)  # clamped as integers: NaN must not become an index
+    for axis, (x, count) in enumerate(zip(axes, cells, strict=True)):
+        position = x.clamp(0, 1) * count
+        cell = position.to(torch.int32).clamp(0, count - 1)  # clamped as integers: NaN must not become an index
         right = position - cell
         # Reduced, so that products fit in 32 bits: a hash takes their low bits only.
-        stride = (resolution + 1) ** axis if dense else PRIMES[axis] % entries
+        stride = math.prod(n + 1 for n in cells[:axis]) if dense else PRIMES[axis] % entries
         left = cell * stride
         entry = combine(torch.stack([left, left + stride])[:, None], entry).flatten(0, 1)
         weight = (torch.stack([1 - right, right])[:, None] * weight).flatten(0, 1)
     return entry if dense else entry & (entries - 1), weight
 
 
-def gather(x: Float[Tensor, "n d"], table: Float[Tensor, "f entries"], resolution: int) -> Float[Tensor, "f n"]:
+def gather(
+    x: Float[Tensor, "n d"], table: Float[Tensor, "f entries"], resolution: int | Sequence[int]
+) -> Float[Tensor, "f n"]:
     """Multilinear interpolation between the corners of each point's cell, for a dense or a hashed table."""
     entry, weight = corners(x.T, resolution, table.shape[-1])
     # One feature at a time: index_select and its gradient are fastest on single numbers of a row.

@@ -9,13 +9,20 @@ from ffnet.kernels.descent import descent
 from ffnet.kernels.dynamics import (
     KernelDynamics,
     decay_times,
+    descent_weights,
     frequency_eigenvalues,
     largest_stable_rate,
     nngp_posterior,
     ntk_posterior,
 )
 from ffnet.kernels.elementary import Gaussian, Kernel, Linear, Polynomial, Product, RandomFourierFeatures, Sigmoid, Sum
-from ffnet.kernels.empirical import as_matrix, empirical_ntk, empirical_ntk_per_output, empirical_ntk_trace
+from ffnet.kernels.empirical import (
+    as_matrix,
+    empirical_ntk,
+    empirical_ntk_by_parameter,
+    empirical_ntk_per_output,
+    empirical_ntk_trace,
+)
 from ffnet.kernels.finite import finite_mlp
 from ffnet.kernels.grids import (
     axis_steps,
@@ -27,14 +34,16 @@ from ffnet.kernels.grids import (
     stationary_steps,
     wave_steps,
 )
-from ffnet.kernels.infinite import InfiniteMLP, squared_distances
+from ffnet.kernels.infinite import InfiniteMLP, LayerKernel, squared_distances
 from ffnet.kernels.jacobians import jacobian, jacobian_ntk
 from ffnet.kernels.layers import Layer, layers, layerwise_ntk
+from ffnet.kernels.laziness import laziness
 from ffnet.kernels.linearized import Linearized
 from ffnet.kernels.machines import Definiteness, KernelPCA, KernelRidge, definiteness
 from ffnet.kernels.operators import JacobianOperator, LayerwiseOperator, ntk_operator
 from ffnet.kernels.solvers import GridKernel, Solution, conjugate_gradients
 from ffnet.kernels.spectra import Eigenpairs, effective_rank, eigenvalues, leading_eigenpairs
+from ffnet.kernels.textbook import TextbookNetwork
 
 __all__ = [
     "Definiteness",
@@ -50,6 +59,7 @@ __all__ = [
     "KernelPCA",
     "KernelRidge",
     "Layer",
+    "LayerKernel",
     "LayerwiseOperator",
     "Linear",
     "Linearized",
@@ -62,6 +72,7 @@ __all__ = [
     "Sin",
     "Solution",
     "Sum",
+    "TextbookNetwork",
     "as_matrix",
     "axis_steps",
     "circulant_eigenvalues",
@@ -69,10 +80,12 @@ __all__ = [
     "decay_times",
     "definiteness",
     "descent",
+    "descent_weights",
     "dual",
     "effective_rank",
     "eigenvalues",
     "empirical_ntk",
+    "empirical_ntk_by_parameter",
     "empirical_ntk_per_output",
     "empirical_ntk_trace",
     "finite_mlp",
@@ -85,6 +98,7 @@ __all__ = [
     "largest_stable_rate",
     "layers",
     "layerwise_ntk",
+    "laziness",
     "leading_eigenpairs",
     "nngp_posterior",
     "ntk_operator",

@@ -5,6 +5,8 @@ section 2.2).
 learning rate over the number of values for ``0.5 * mean``, and twice that for ``torch.nn.MSELoss``.
 """
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -98,6 +100,32 @@ class KernelDynamics:
         if discrete:
             return (1 - rate * self.eigenvalues) ** time
         return torch.exp(-rate * time * self.eigenvalues)
+
+
+def descent_weights(
+    kernel: Float[Tensor, "n n"],
+    start: Float[Tensor, "n k"],
+    slope: Callable[[Tensor], Tensor],
+    rate: float,
+    steps: int,
+) -> Float[Tensor, "n k"]:
+    """Gradient descent on any loss, in the space of the kernel: ``w <- w - rate L'(f(0) + K w)``, from 0.
+
+    The values at any points are ``f(0) + K_* w``, ``K_*`` their kernel with the training points: a network with this
+    tangent kernel changes by ``-rate Theta_* L'(f)`` in a step. For the squared error this is ``KernelDynamics`` with
+    ``discrete=True``.
+
+    Args:
+        kernel: of the training points.
+        start: ``f(0)`` on them.
+        slope: the derivative of the loss with respect to each value, as a function of the values (n, k).
+        rate: the learning rate.
+        steps: their number.
+    """
+    weights = torch.zeros_like(start)
+    for _ in range(steps):
+        weights = weights - rate * slope(start + kernel @ weights)
+    return weights
 
 
 def largest_stable_rate(largest_eigenvalue: float) -> float:

@@ -3,8 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ffnet.kernels.jacobians import jacobian_ntk
-from ffnet.kernels.layers import layers, layerwise_ntk
+from ffnet.kernels.jacobians import jacobian_ntk, trainable
+from ffnet.kernels.layers import layers, layerwise_ntk, parameterwise_ntk
 
 FULL, TRACE, PER_OUTPUT = "nip,mjp->nmij", "nip,mip->nm", "nip,mip->nmi"
 
@@ -38,6 +38,23 @@ def empirical_ntk_per_output(
 ) -> Float[Tensor, "n m c"]:
     """``Theta[n, m, i, i]``: each output's own kernel."""
     return _contracted(model, x, y, PER_OUTPUT, chunk)
+
+
+def empirical_ntk_by_parameter(
+    model: nn.Module, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"] | None = None, chunk: int | None = None
+) -> dict[str, Float[Tensor, "n m c c"]]:
+    """The kernel of each trainable parameter alone, by its name in the model; their sum is ``empirical_ntk``.
+
+    A parameter that is not trained adds nothing to the kernel of a network; one with a learning rate of its own adds in
+    proportion to it.
+    """
+    left = layers(model, x)
+    right = left if y is None or left is None else layers(model, y)
+    if left is None or right is None:
+        y = x if y is None else y
+        return {name: jacobian_ntk(model, x, y, FULL, chunk, [name]) for name in trainable(model)}
+    found = parameterwise_ntk(left, right, FULL)
+    return {name: found[name] for name in trainable(model)}
 
 
 def _contracted(model: nn.Module, x: Tensor, y: Tensor | None, outputs: str, chunk: int | None) -> Tensor:

@@ -1,7 +1,7 @@
 """Kernels of infinitely wide networks (Jacot et al. 2018, arXiv 1806.07572; Lee et al. 2019, arXiv 1902.06720)."""
 
-from collections.abc import Callable
-from typing import Literal, get_args
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,13 @@ Parameterization = Literal["unit_variance", "ntk", "standard", "torch"]
 def squared_distances(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
     """``|x_i - y_j|^2`` from differences: inner products would lose the distance of nearby points."""
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square()
+
+
+class LayerKernel(NamedTuple):
+    """What one layer adds to the NTK: the kernel of its weights, and that of its biases (0 without biases)."""
+
+    weight: Float[Tensor, "n m"]
+    bias: Float[Tensor, "n m"]
 
 
 class InfiniteMLP:
@@ -84,12 +91,28 @@ class InfiniteMLP:
         """Neural tangent kernel at ``x`` and ``y``; ``y`` is ``x`` if None."""
         return self._kernels(x, y)[1]
 
+    def ntk_by_layer(self, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"] | None = None) -> list[LayerKernel]:
+        """What each layer's weights and biases add to the NTK, first layer first (Jacot et al. 2018, appendix A.1).
+
+        With weights only, layer h has ``Sigma_{h-1}`` times the ``Sigmadot`` of all activations after it. A layer that
+        is not trained adds nothing; a layer with a learning rate of its own adds in proportion to it.
+        """
+        parts: list[LayerKernel] = []
+        for weight, bias, passed, _ in self._layers(*self._inputs(x, y)):
+            parts = [LayerKernel(passed * part.weight, passed * part.bias) for part in parts]
+            parts.append(LayerKernel(weight, torch.full_like(weight, bias)))
+        return parts
+
     def _kernels(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self.propagate(*self._inputs(x, y))
+
+    def _inputs(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor, Tensor, int]:
+        """The arguments of ``propagate``."""
         if self.encoder is not None:
             x, y = self.encoder(x), None if y is None else self.encoder(y)
         y = x if y is None else y
         a, b = x.square().sum(-1).unsqueeze(-1), y.square().sum(-1)
-        return self.propagate(a, b, squared_distances(x, y), fan_in=x.shape[-1])
+        return a, b, squared_distances(x, y), x.shape[-1]
 
     def propagate(
         self, a: Tensor, b: Tensor, gap: Float[Tensor, "*nm"], fan_in: int = 1
@@ -101,16 +124,27 @@ class InfiniteMLP:
             gap: squared distances between them.
             fan_in: number of features; ``ntk`` and ``standard`` divide by it.
         """
+        nngp = ntk = torch.zeros_like(gap)
+        for weight, bias, passed, covariance in self._layers(a, b, gap, fan_in):
+            nngp, ntk = covariance, bias + weight + passed * ntk
+        return nngp, ntk
+
+    def _layers(
+        self, a: Tensor, b: Tensor, gap: Float[Tensor, "*nm"], fan_in: int
+    ) -> Iterator[tuple[Tensor, float, Tensor, Tensor]]:
+        """Of each layer, first to last: the kernels of its weights and its biases, the factor that multiplies the
+        kernels of earlier layers, and the covariance of its outputs.
+        """
         w2, b2, g_w, g_b = self._first(fan_in)
-        ntk = g_b + g_w * (a + b - gap) / 2
-        a, b, gap = b2 + w2 * a, b2 + w2 * b, w2 * gap
-        w2, b2, g_w, g_b = self._later()
-        for _ in range(self.hidden_layers):
-            slopes = self.dual.slopes(a, b, gap)
-            a, b, gap = self.dual.square(a), self.dual.square(b), self.dual.gap(a, b, gap)
-            ntk = g_b + g_w * (a + b - gap) / 2 + w2 * slopes * ntk
+        passed = torch.ones_like(gap)
+        for remaining in reversed(range(self.hidden_layers + 1)):
+            weight = g_w * (a + b - gap) / 2
             a, b, gap = b2 + w2 * a, b2 + w2 * b, w2 * gap
-        return (a + b - gap) / 2, ntk
+            yield weight, g_b, passed, (a + b - gap) / 2
+            if remaining:
+                w2, b2, g_w, g_b = self._later()
+                passed = w2 * self.dual.slopes(a, b, gap)
+                a, b, gap = self.dual.square(a), self.dual.square(b), self.dual.gap(a, b, gap)
 
     def _first(self, fan_in: int) -> tuple[float, float, float, float]:
         """Factors of the first layer: w^2 / fan_in, b^2, and those of the gradients of weights and biases."""

@@ -1,7 +1,7 @@
 """Jacobians with respect to the parameters, of any module, by ``torch.func``."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import torch
 from jaxtyping import Float
@@ -11,9 +11,12 @@ from torch.func import functional_call, jacrev, jvp, vmap
 from ffnet.kernels.memory import chunk_points
 
 
-def trainable(model: nn.Module) -> dict[str, Tensor]:
-    """The trainable parameters, detached: the tangent kernel is defined with respect to them."""
-    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+def trainable(model: nn.Module, names: Collection[str] | None = None) -> dict[str, Tensor]:
+    """The trainable parameters, detached: the tangent kernel is defined with respect to them. Those in ``names`` only,
+    if given.
+    """
+    found = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    return found if names is None else {name: found[name] for name in names}
 
 
 def function_of(model: nn.Module) -> Callable[[dict[str, Tensor], Tensor], Tensor]:
@@ -36,15 +39,23 @@ def pushforward(
     return value, slope
 
 
-def jacobian(model: nn.Module, x: Float[Tensor, "n d"]) -> list[Float[Tensor, "n c p"]]:
-    """``d f_i(x_n) / d theta_p``, one tensor for each parameter, its entries flattened."""
-    function = function_of(model)
-    rows = vmap(jacrev(lambda p, point: function(p, point.unsqueeze(0)).squeeze(0)), (None, 0))(trainable(model), x)
+@torch.no_grad()  # parameters that are not among ``names`` are constants
+def jacobian(
+    model: nn.Module, x: Float[Tensor, "n d"], names: Collection[str] | None = None
+) -> list[Float[Tensor, "n c p"]]:
+    """``d f_i(x_n) / d theta_p``, one tensor for each trainable parameter, or each of ``names``; entries flattened."""
+    function, parameters = function_of(model), trainable(model, names)
+    rows = vmap(jacrev(lambda p, point: function(p, point.unsqueeze(0)).squeeze(0)), (None, 0))(parameters, x)
     return [block.reshape(*block.shape[:2], -1) for block in rows.values()]
 
 
 def jacobian_ntk(
-    model: nn.Module, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], outputs: str, chunk: int | None = None
+    model: nn.Module,
+    x: Float[Tensor, "n d"],
+    y: Float[Tensor, "m d"],
+    outputs: str,
+    chunk: int | None = None,
+    names: Collection[str] | None = None,
 ) -> Float[Tensor, "n m *c"]:
     """The empirical NTK as a product of Jacobians, in chunks of points.
 
@@ -53,16 +64,17 @@ def jacobian_ntk(
         x, y: the points; if they are the same tensor, symmetry halves the work.
         outputs: how the outputs are contracted, as an equation of ``torch.einsum`` for two Jacobians (n, c, p).
         chunk: points per Jacobian, of which two are held at a time; if None, as many as the memory budget allows.
+        names: the parameters that the kernel is of; all that are trainable if None.
     """
     bands: list[list[Tensor]] = []
-    chunk = chunk or chunk_points(outputs_of(model, x) * sum(p.numel() for p in trainable(model).values()))
+    chunk = chunk or chunk_points(outputs_of(model, x) * sum(p.numel() for p in trainable(model, names).values()))
     for i, left in enumerate(x.split(chunk)):
-        rows = jacobian(model, left)
+        rows = jacobian(model, left, names)
         known: list[Tensor] = []
         if x is y:  # symmetric: blocks left of the diagonal are known
             known = [*(_mirrored(band[i]) for band in bands), _contract(outputs, rows, rows)]
         rest = y.split(chunk)[len(known) :]
-        bands.append(known + [_contract(outputs, rows, jacobian(model, right)) for right in rest])
+        bands.append(known + [_contract(outputs, rows, jacobian(model, right, names)) for right in rest])
     return torch.cat([torch.cat(band, dim=1) for band in bands])
 
 

@@ -24,16 +24,19 @@ class Layer(NamedTuple):
         inputs: (n, fan_in), which may be sparse; (n, 0) if the weight is not trained.
         signals: (n, c, fan_out), the gradient of each of the network's c outputs with respect to the layer's output.
         bias: 1.0 if there is a bias that is trained, else 0.0.
+        parameters: names in the model of the weight or table and of the bias, those that are trained.
     """
 
     inputs: Tensor
     signals: Tensor
     bias: float
+    parameters: list[str]
 
 
 class Call(NamedTuple):
     """What one module did in a forward pass."""
 
+    prefix: str  # of the names of its parameters
     module: nn.Module
     inputs: list[Tensor]  # of one linear layer, or of each level of a grid
     result: Tensor  # (n, fan_out), of all levels
@@ -55,14 +58,18 @@ def layers(model: nn.Module, x: Float[Tensor, "n d"]) -> list[Layer] | None:
 
 def _record(model: nn.Module, x: Tensor) -> tuple[Tensor, list[Call]] | None:
     """The model's outputs (n, c), and each trainable layer with its inputs and its output."""
-    known = [m for m in model.modules() if _trained(m) and (isinstance(m, nn.Linear) or hasattr(m, "interpolation"))]
+    known = {
+        module: f"{name}." if name else ""
+        for name, module in model.named_modules()
+        if _trained(module) and (isinstance(module, nn.Linear) or hasattr(module, "interpolation"))
+    }
     calls: list[Call] = []
 
     def note(module: Any, arguments: tuple[Tensor, ...], result: Tensor) -> None:
         a = arguments[0].detach()
         flat = a.ndim == 2 and len(a) == len(x)
         inputs = [] if not flat else [a] if isinstance(module, nn.Linear) else module.interpolation(a)
-        calls.append(Call(module, inputs, result))
+        calls.append(Call(known[module], module, inputs, result))
 
     handles = [module.register_forward_hook(note) for module in known]
     try:
@@ -91,7 +98,8 @@ def _signals(outputs: Tensor, calls: list[Call]) -> Iterator[Layer]:
         kinds = _trained(call.module)
         signals = torch.stack([row[h] for row in rows], dim=1)
         for a, part in zip(call.inputs, signals.chunk(len(call.inputs), dim=-1), strict=True):
-            yield Layer(a[:, :0] if list(kinds) == ["bias"] else a, part, float("bias" in kinds))
+            names = [call.prefix + kind for kind in kinds]
+            yield Layer(a[:, :0] if list(kinds) == ["bias"] else a, part, float("bias" in kinds), names)
 
 
 def _complete(outputs: Tensor, calls: list[Call]) -> bool:
@@ -139,3 +147,18 @@ def layerwise_ntk(left: list[Layer], right: list[Layer], outputs: str) -> Float[
         total = signals if total is None else total.add_(signals)
     assert total is not None
     return total
+
+
+def parameterwise_ntk(left: list[Layer], right: list[Layer], outputs: str) -> dict[str, Float[Tensor, "n m *c"]]:
+    """The kernel of each parameter apart, by its name in the model; arguments as above."""
+    kernels: dict[str, Tensor] = {}
+    for one, other in zip(left, right, strict=True):
+        signals = torch.einsum(outputs, one.signals, other.signals)
+        if one.inputs.shape[1]:
+            gram = inner_products(one.inputs, other.inputs)
+            weight = gram.reshape(gram.shape + (1,) * (signals.ndim - 2)) * signals
+            # The levels of a grid share a table.
+            kernels[one.parameters[0]] = kernels.get(one.parameters[0], 0) + weight
+        if one.bias:
+            kernels[one.parameters[-1]] = signals
+    return kernels

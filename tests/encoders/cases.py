@@ -5,6 +5,7 @@ import math
 from ffnet.encoders import (
     AnnealedEncoder,
     CompositeEncoder,
+    FactoredGridEncoder,
     FourierEncoder,
     GaussianEncoder,
     GridEncoder,
@@ -15,6 +16,7 @@ from ffnet.encoders import (
     SphericalHarmonicsEncoder,
     TriangleWaveEncoder,
     conventions,
+    nerfstudio,
 )
 
 OCTAVES = [1.0, 2.0, 4.0]
@@ -49,6 +51,14 @@ ENCODERS = {
     "grid in 2D, hashed": (GridEncoder, {"in_features": 2, "levels": 2, "table_size": 1024, "features_per_level": 3}),
     "grid in 3D": (GridEncoder, {"in_features": 3, "levels": 3, "max_resolution": 20, "table_size": 2**14}),
     "grid in 4D": (GridEncoder, {"in_features": 4, "levels": 2, "min_resolution": 3, "max_resolution": 8}),
+    "scaling and offset": (lambda: nerfstudio.Affine(3, 2.0, -1.0), {}),
+    "planes in 2D": (FactoredGridEncoder, {"in_features": 2, "components": 3}),
+    "planes in 4D": (FactoredGridEncoder, {"in_features": 4, "components": 3, "resolution": [9, 8, 7, 6]}),
+    "lines": (FactoredGridEncoder, {"in_features": 3, "factorization": "lines", "resolution": 20}),
+    "planes and lines": (
+        FactoredGridEncoder,
+        {"in_features": 3, "factorization": "planes and lines", "components": 4, "resolution": [10, 20, 30]},
+    ),
     "gaussian, sigma by axis": (
         GaussianEncoder,
         {"in_features": 2, "num_frequencies": 8, "sigma": [1.0, 20.0]},

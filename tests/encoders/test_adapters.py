@@ -47,6 +47,14 @@ def test_checkpoints_of_nerfstudio_go_in_and_come_out():
         other.load_state_dict({})
 
 
+def test_an_encoding_without_a_matrix_loads_nerfstudios_empty_state():
+    encoding, x = nerfstudio.NeRFEncoding(3, 4, 0.0, 5.0), torch.rand(5, 3)
+    before = encoding(x)
+    assert encoding.state_dict() == {}
+    encoding.load_state_dict({})
+    assert torch.equal(encoding(x), before)
+
+
 def test_any_encoder_takes_nerfstudios_shape():
     grid = GridEncoder(2, 2, table_size=256)
     encoding = nerfstudio.Encoding(grid)
