@@ -87,9 +87,7 @@ def expected(names: tuple[str, ...]) -> str:
     threads = sorted({count for _, count in timed})
     unknown = [name for name in names if name not in known]
     minutes, seconds = divmod(round(sum(seconds for seconds, _ in timed)), 60)
-    line = (
-        f"{len(names)} scripts: {minutes} min {seconds} s the last time, with {' or '.join(map(str, threads))} threads"
-    )
+    line = f"{len(names)} scripts: {minutes} min {seconds} s the last time (threads: {', '.join(map(str, threads))})"
     return line + (f"; not timed yet: {', '.join(unknown)}" if unknown else "")
 
 
