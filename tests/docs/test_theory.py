@@ -144,7 +144,7 @@ def test_section_5_a_narrow_prior_is_left_far_behind():
         prior = limit.nngp(x)
         moved.append((y.mT @ torch.linalg.solve(prior, y)).item() / len(x))
     assert moved[0] > 30 * moved[1]
-    assert "have to move by many prior standard deviations" in GUIDE
+    assert "have to move by many prior standard\ndeviations" in GUIDE
 
 
 @holds(r"\sigma_{features} = 1 / (2 \pi")
