@@ -80,6 +80,8 @@ def draw_paths(axes: Axes, report: dict[str, Any]) -> None:
     axes.axhline(
         report["regression"]["held_out"], color="C2", label=f"{NAMES['regression']}, which\nis exact at known pixels"
     )
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, max(high, report["regression"]["held_out"] + 0.5))
     axes.set(
         title="What is learned of the rest", xlabel="PSNR of known pixels, dB", ylabel="PSNR of held-out pixels, dB"
     )
