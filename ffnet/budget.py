@@ -20,7 +20,7 @@ class Limits(NamedTuple):
     """What a file, setting or record may ask for; None is no limit. ``conf/limits.yaml`` has the same numbers.
 
     Attributes:
-        pixels: of an image: of its file, after crop and resizing, and as it is rendered.
+        pixels: of an image, all frames of a video, or values of a volume: as read, resized and rendered.
         points: held at once: of a batch, a pool, an evaluation, along a ray, or of the coarse grid of a mesh.
         parameters: of a field.
         corners: of a face of a mesh; many thin triangles at one point make labels slow.
