@@ -1,27 +1,35 @@
 """``dataset=nerf`` next to a plain PyTorch loop of the same protocol, on the same held-out views.
 
-    python benchmarks/radiance.py SCENE [--steps 1000] [--downsample 1] [SETTING...]
+    python benchmarks/radiance.py SCENE [--steps 1000] [--fast-steps 600] [--downsample 1] [SETTING...]
 
 SCENE is an .npz file or a directory with a transforms file. The plain loop is docs/gallery/nerf.py (float32, its own
 rays, rendering and loop; the encoder and the network are ffnet's); for a directory it gets an .npz file made here
 without ffnet. Then ``ffnet fit dataset=nerf`` with the same number of steps, and ``recipe=fast``. Each fit is a process
-of its own, one after the other. Seconds are those of the processor for the whole command, imports and scores included:
-unlike the clock, they hardly depend on what else is running. SETTINGS are for both fits of ffnet.
+of its own, one after the other. Seconds are those of the processor in training: unlike the clock, they hardly depend on
+what else is running. SETTINGS are for both fits of ffnet.
 """
 
 import argparse
 import json
+import logging
 import math
-import resource
-import subprocess
+import multiprocessing
 import sys
 import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
+from loops import assembled
 from PIL import Image
 
-LOOP = Path(__file__).parents[1] / "docs" / "gallery" / "nerf.py"
+from ffnet.fitting import evaluate
+
+GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
 
 
 def arrays(folder: Path, downsample: int, path: Path) -> None:
@@ -38,51 +46,69 @@ def arrays(folder: Path, downsample: int, path: Path) -> None:
     np.savez(path, images=np.stack(images).astype(np.float32) / 255, poses=poses, focal=focal)
 
 
-def plain(scene: Path, steps: int, output: Path) -> tuple[float, float]:
-    options = ["--steps", str(steps), "--every", str(steps)]
-    seconds = timed([sys.executable, str(LOOP), str(scene), str(output), *options])
-    return json.loads((output / "positional.json").read_text())["psnr"], seconds
+def plain(scene: Path, steps: int, pipe: Connection) -> None:
+    sys.path.insert(0, str(GALLERY))
+    import nerf
+
+    with np.load(scene) as data:
+        images, poses = torch.tensor(data["images"]), torch.tensor(data["poses"]).float()
+        origins, directions = nerf.rays(poses, float(data["focal"]), *images.shape[1:3])
+    held, fitted = torch.arange(len(images)) % 8 == 0, nerf.Scene("positional")
+    start = time.process_time()
+    for _ in nerf.train(fitted, *(part[~held].reshape(-1, 3) for part in (origins, directions, images)), steps):
+        pass
+    seconds = time.process_time() - start
+    seen = [nerf.view(fitted, o, d) for o, d in zip(origins[held], directions[held], strict=True)]
+    pipe.send((nerf.psnr(torch.stack(seen) - images[held]), seconds))
 
 
-def fitted(overrides: list[str], output: Path) -> tuple[float, float]:
-    command = [sys.executable, "-m", "ffnet", "fit", "dataset=nerf", f"hydra.run.dir={output}", *overrides]
-    command += ["callbacks.evaluation.every_n_steps=null", "callbacks.views.every_n_steps=null"]
-    seconds = timed(command)
-    return json.loads((output / "metrics.json").read_text())["psnr"], seconds
+def ffnet(overrides: list[str], pipe: Connection) -> None:
+    for logger in ("lightning.pytorch", "ffnet"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    module, trainer = assembled(["dataset=nerf", *overrides, "~callbacks.evaluation", "~callbacks.views"])
+    start = time.process_time()
+    trainer.fit(module)
+    seconds = time.process_time() - start
+    pipe.send((evaluate(module.result.eval(), module.dataset)["psnr"], seconds))
 
 
-def timed(command: list[str]) -> float:
-    """Processor seconds of a command."""
-
-    def spent() -> float:
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return usage.ru_utime + usage.ru_stime
-
-    before = spent()
-    subprocess.run(command, check=True, capture_output=True)
-    return spent() - before
+def run(fit: Callable[..., None], *arguments: Any) -> tuple[float, float]:
+    """PSNR and seconds of a fit in a process of its own."""
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    process = spawn.Process(target=fit, args=(*arguments, theirs))
+    process.start()
+    theirs.close()
+    found: tuple[float, float] = ours.recv()
+    process.join()
+    return found
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scene", type=Path)
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--fast-steps", type=int, default=600)
     parser.add_argument("--downsample", type=int, default=1)
     arguments, settings = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as temporary:
-        made, scene = Path(temporary), arguments.scene
+        scene = arguments.scene
         if scene.is_dir():
-            scene = made / "scene.npz"
+            scene = Path(temporary) / "scene.npz"
             arrays(arguments.scene, arguments.downsample, scene)
         own = [f"dataset.path={arguments.scene}", f"dataset.downsample={arguments.downsample}", *settings]
-        rows = {"plain PyTorch": plain(scene, arguments.steps, made / "plain")}
-        print("| | PSNR of the held-out views | processor seconds | relative to the plain loop |\n|---|---|---|---|")
-        for name, overrides in (
-            ("plain PyTorch", None),
-            ("`dataset=nerf`", [f"trainer.max_steps={arguments.steps}"]),
-            ("`dataset=nerf recipe=fast`", ["recipe=fast"]),
+        print("| | PSNR of the held-out views | processor seconds of training | relative to the plain loop |")
+        print("|---|---|---|---|")
+        first = 0.0
+        for name, fit, given in (
+            ("plain PyTorch", plain, (scene, arguments.steps)),
+            ("`dataset=nerf`", ffnet, ([*own, f"trainer.max_steps={arguments.steps}"],)),
+            (
+                "`dataset=nerf recipe=fast`",
+                ffnet,
+                ([*own, "recipe=fast", f"trainer.max_steps={arguments.fast_steps}"],),
+            ),
         ):
-            if overrides is not None:
-                rows[name] = fitted([*own, *overrides], made / name.strip("`").replace(" ", "_").replace("=", "_"))
-            score, seconds = rows[name]
-            print(f"| {name} | {score:.2f} dB | {seconds:.0f} | {seconds / rows['plain PyTorch'][1]:.2f} |", flush=True)
+            score, seconds = run(fit, *given)
+            first = first or seconds
+            print(f"| {name} | {score:.2f} dB | {seconds:.0f} | {seconds / first:.2f} |", flush=True)
