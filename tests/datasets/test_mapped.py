@@ -212,7 +212,7 @@ def test_a_run_is_resumed_to_the_same_bits_and_rendered(command, tmp_path):
         ("a.npy", np.zeros((40, 40), np.int32), "expected uint8, uint16 or floating-point values, got int32"),
         ("a.npy", b"\x93NUMPY\x01\x00", "damaged image"),
         ("a.tif", b"II*\x00\x08\x00\x00\x00", "damaged image"),
-        ("a.png", b"\x89PNG", "expected a .npy or TIFF file or a directory of zarr"),
+        ("a.png", b"\x89PNG", "is an image, which dataset=mapped does not fit; say dataset=image"),
     ],
     ids=range(8),
 )
