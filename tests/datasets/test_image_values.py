@@ -148,7 +148,7 @@ def test_a_fitted_ramp_of_sixteen_bits_is_not_quantised(command, tmp_path):
     (tmp_path / "ramp.png").write_bytes(imagecodecs.png_encode(np.ascontiguousarray(ramp)))
     flat = ("encoder=identity", "model.hidden_features=16", "model.output_activation=null", "precision=32-true")
     options = [value for value in SMALL if not value.startswith(("dataset.size", "encoder", "model.hidden_features"))]
-    longer = ("trainer.max_steps=60", "optimizer.lr=3e-3", "hydra.run.dir=run")
+    longer = ("trainer.max_steps=60", "optimizer.lr=3e-3", "~callbacks.views", "hydra.run.dir=run")
     assert command("fit", "dataset.path=ramp.png", *options, *flat, *longer)[0] == 0
     written = imagecodecs.png_decode((tmp_path / "run" / "reconstruction.png").read_bytes())
     assert (written.dtype, written.shape) == (np.uint16, (4, 600, 3))
