@@ -176,7 +176,7 @@ def test_a_run_shows_itself(folder):
         ("nowhere.png", {}, "no such file; expected an image"),
         (np.zeros((4, 4, 7), np.uint8), {}, r"expected .*got .*\(4, 4, 7\)"),
         (np.zeros((4,)), {}, r"expected .*got .*\(4,\)"),
-        (np.full((4, 4), 7.0), {}, "expected"),
+        (np.full((4, 4), np.nan), {}, "expected finite values, found NaN"),
         (None, {"sede": 3}, "there is no setting sede; did you mean seed"),
         (
             None,
