@@ -27,12 +27,13 @@ def check_precision(precision: object) -> None:
         raise ValueError(f"precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}")
 
 
-def quantize(weight: Float[Tensor, "*shape"]) -> tuple[Int8[Tensor, "*shape"], Float[Tensor, "blocks"]]:
-    """``weight`` as integers from -127 to 127, and the scale of each block of ``BLOCK`` consecutive weights."""
-    flat = weight.detach().float().flatten()
+def quantize(weight: Float[Tensor, "*shape"], bits: int = 8) -> tuple[Int8[Tensor, "*shape"], Float[Tensor, "blocks"]]:
+    """``weight`` as integers of ``bits`` bits, from -127 to 127 for 8, and the scale of each block of ``BLOCK``
+    consecutive weights."""
+    flat, largest = weight.detach().float().flatten(), 2 ** (bits - 1) - 1
     blocks = nn.functional.pad(flat, (0, -len(flat) % BLOCK)).view(-1, BLOCK)
-    scale = blocks.abs().amax(1) / 127
-    codes = (blocks / scale.clamp(min=torch.finfo(torch.float32).tiny)[:, None]).round().clamp(-127, 127)
+    scale = blocks.abs().amax(1) / largest
+    codes = (blocks / scale.clamp(min=torch.finfo(torch.float32).tiny)[:, None]).round().clamp(-largest, largest)
     return codes.to(torch.int8).flatten()[: len(flat)].view(weight.shape), scale
 
 

@@ -9,14 +9,16 @@ from ffnet.models.layers import PhaseLinear
 from ffnet.quantization import SCALE, compact, decoded, dequantize, encoded, quantize, rounded
 
 
+@pytest.mark.parametrize(("bits", "largest"), [(8, 127), (4, 7)])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 64), (5, 37), (2, 1000)])
-def test_a_code_is_off_by_half_a_step_of_its_block_at_most(shape):
+def test_a_code_is_off_by_half_a_step_of_its_block_at_most(shape, bits, largest):
     weight = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    codes, scale = quantize(weight)
+    codes, scale = quantize(weight, bits)
+    assert codes.abs().max() == largest
     assert (codes.dtype, codes.shape, scale.shape) == (torch.int8, weight.shape, (-(-weight.numel() // 64),))
     error, flat = (dequantize(codes, scale) - weight).flatten(), weight.flatten()
     for part, block in zip(error.split(64), flat.split(64), strict=True):
-        assert part.abs().max() <= block.abs().max() / 127 / 2 * (1 + 1e-5)
+        assert part.abs().max() <= block.abs().max() / largest / 2 * (1 + 1e-5)
 
 
 def test_a_block_of_zeros_stays_zero():
