@@ -16,7 +16,7 @@ from ffnet.cli.overrides import unparsed
 
 # Groups and settings that define a fit. Of the trainer, those that a run keeps.
 OF_THE_FIT = (
-    *("encoder", "model", "loss", "optimizer", "schedule", "dataset", "regularizers", "engine", "callbacks"),
+    *("encoder", "model", "loss", "optimizer", "schedule", "dataset", "sampler", "regularizers", "engine", "callbacks"),
     *("recipe", "experiment", "seed", "precision", "name", "tags"),
 )
 # Loggers of the shipped options that write to the run directory and nowhere else.

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ffnet.datasets.base import Batch, Dataset, Evaluation, Source
 from ffnet.operators import Operator
-from ffnet.sampling import FullBatch, Sampler, UniformSampler
+from ffnet.sampling import Sampler
+from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals.audio import AudioRecord, AudioSignal, times
 from ffnet.signals.spectrogram import picture, spectrogram
 
@@ -52,7 +53,7 @@ class AudioDataset(Dataset):
         metrics: further torchmetrics metrics by name. They get the whole recording (1, channels, 1, samples) in [0, 1],
             where 0.5 is silence.
         operator: how training observes the field, in place of evaluation at points.
-        sampler: which samples a step uses, in place of ``batch_size``.
+        sampler: which samples a step uses; replaces ``batch_size``, unless it takes it.
 
     Raises:
         OSError: if the file cannot be read.
@@ -71,7 +72,7 @@ class AudioDataset(Dataset):
         batch_size: int | None = 16384,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
-        sampler: Sampler | None = None,
+        sampler: Sampler | Unsized | None = None,
     ) -> None:
         super().__init__()
         if path is None:
@@ -91,7 +92,7 @@ class AudioDataset(Dataset):
         self.source = Samples((signal.samples + 1) / 2)
         if operator is not None:
             self.operator = operator
-        self.sampler = sampler or (FullBatch() if batch_size is None else UniformSampler(batch_size))
+        self.sampler = sampler_of(sampler, batch_size)
         self.metrics = {"snr": SNR(0.5)}
         whole = {"lsd": LogSpectralDistance(), **(metrics or {})}
         layout = (1, self.record.frames)

@@ -20,7 +20,8 @@ from ffnet.operators import LineIntegrals, Operator
 from ffnet.operators.back_projection import filtered_back_projection
 from ffnet.operators.grid import cell_centres
 from ffnet.operators.line_integrals import even_offsets, fan_lines, parallel_lines
-from ffnet.sampling import FullBatch, Sampler, UniformSampler
+from ffnet.sampling import Sampler
+from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals.dicom import read_slice
 from ffnet.signals.image import ImageSignal, image_views, unit
 from ffnet.signals.image_files import to_image
@@ -87,7 +88,7 @@ class CTDataset(Dataset):
         seed: of the noise.
         metrics: further torchmetrics metrics by name. They get the whole image (1, 1, height, width) in [0, 1].
         operator: how the lines see the field, in place of ``LineIntegrals(samples)``.
-        sampler: which lines a step uses, in place of ``batch_size``.
+        sampler: which lines a step uses; replaces ``batch_size``, unless it takes it.
 
     Raises:
         OSError: if the file cannot be read.
@@ -114,7 +115,7 @@ class CTDataset(Dataset):
         seed: int = 0,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
-        sampler: Sampler | None = None,
+        sampler: Sampler | Unsized | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("size", size), ("angles", angles), ("detectors", detectors), ("batch_size", batch_size)):
@@ -150,7 +151,7 @@ class CTDataset(Dataset):
         from ffnet.metrics import PSNR
 
         self.source = TensorSource(scan.lines, gaussian_noise(observed, noise, seed, largest))
-        self.sampler = sampler or (FullBatch() if batch_size is None else UniformSampler(batch_size))
+        self.sampler = sampler_of(sampler, batch_size)
         self.metrics = {"rmse": MeanSquaredError(squared=False)}
         self.pixels = None
         if scan.pixels is not None:

@@ -19,7 +19,8 @@ from ffnet.metrics import psnr
 from ffnet.operators import Operator, PointEvaluation
 from ffnet.rendering import bands
 from ffnet.resources import resource
-from ffnet.sampling import FullBatch, Sampler, UniformSampler
+from ffnet.sampling import Sampler
+from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals import ImageRecord
 from ffnet.signals.image import ImageSignal, image_views, mean_value, unit
 from ffnet.signals.image_files import to_image
@@ -65,7 +66,7 @@ class ImageDataset(Dataset):
             files get straight colours back.
         metadata: whether files get the colour profile and EXIF back; checkpoints then store them.
         operator: how training observes the field; evaluation at the pixels if None. Scores are those of the field.
-        sampler: which pixels a step uses; replaces ``batch_size``.
+        sampler: which pixels a step uses; replaces ``batch_size``, unless it takes it.
 
     Raises:
         OSError: if the file cannot be read.
@@ -92,7 +93,7 @@ class ImageDataset(Dataset):
         metadata: bool = True,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
-        sampler: Sampler | None = None,
+        sampler: Sampler | Unsized | None = None,
     ) -> None:
         super().__init__()
         if split not in get_args(Split):
@@ -126,7 +127,7 @@ class ImageDataset(Dataset):
         if batch_size == "auto":
             batch_size = automatic.batch_size(self.fitted.size)
             self.chosen |= {"batch_size": batch_size}
-        self.sampler = sampler or (FullBatch() if batch_size is None else UniformSampler(batch_size))
+        self.sampler = sampler_of(sampler, batch_size)
         self.operator = operator or PointEvaluation()
         found, meaning = scores(signal.choice)  # which takes seconds, hence after everything that may be refused
         self.metrics = {**found}

@@ -12,7 +12,8 @@ from ffnet.budget import chunk
 from ffnet.datasets.base import Batch, Dataset, Evaluation, Source
 from ffnet.operators import VolumeRendering
 from ffnet.rendering.camera_path import up_axis
-from ffnet.sampling import Sampler, UniformSampler
+from ffnet.sampling import Sampler
+from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals.posed_views import PosedViews, pixel_rays
 from ffnet.signals.scene import ViewsRecord, grey
 
@@ -58,7 +59,7 @@ class NerfDataset(Dataset):
         operator: how a ray sees the field; transparent pixels are composited on its background.
         metrics: further torchmetrics metrics by name. They get each held-out view as an image (1, 3, height, width),
             one after the other.
-        sampler: which rays a step uses, in place of ``batch_size``.
+        sampler: which rays a step uses; replaces ``batch_size``, unless it takes it.
 
     Raises:
         OSError: if a file cannot be read.
@@ -78,7 +79,7 @@ class NerfDataset(Dataset):
         downsample: int = 1,
         operator: VolumeRendering | None = None,
         metrics: "Mapping[str, Metric] | None" = None,
-        sampler: Sampler | None = None,
+        sampler: Sampler | Unsized | None = None,
     ) -> None:
         super().__init__()
         if path is None:
@@ -97,7 +98,7 @@ class NerfDataset(Dataset):
         self.in_features, self.out_features = 6 if self.operator.directions else 3, 4
         held = torch.arange(count) % held_out == 0
         self.source = ViewRays(scene.images[~held], scene.poses[~held], scene.focal)
-        self.sampler = sampler or UniformSampler(batch_size)
+        self.sampler = sampler_of(sampler, batch_size)
         self.metrics = {"psnr": PSNR()}
         scored = ViewRays(scene.images[held], scene.poses[held], scene.focal)
         # The held-out views under one another are one image.

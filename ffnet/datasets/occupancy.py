@@ -28,7 +28,8 @@ from ffnet.geometry import (
 )
 from ffnet.operators import Operator, PointEvaluation
 from ffnet.resources import resource
-from ffnet.sampling import Sampler, UniformSampler
+from ffnet.sampling import Sampler
+from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals.shape import Placed, ShapeRecord, ShapeSignal
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ class OccupancyDataset(ShapeDataset):
         resolution: cells per axis of the reconstructed mesh.
         metrics: additional torchmetrics metrics by name, for logits and labels (n, 1).
         operator: how training observes the field; evaluation at points if None.
-        sampler: which points of the pool a step uses; replaces ``batch_size``.
+        sampler: which points of the pool a step uses; replaces ``batch_size``, unless it takes it.
 
     Raises:
         OSError: if the file cannot be read.
@@ -198,7 +199,7 @@ class OccupancyDataset(ShapeDataset):
         resolution: int = 256,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
-        sampler: Sampler | None = None,
+        sampler: Sampler | Unsized | None = None,
     ) -> None:
         super().__init__(path, placement, margin, surface_fraction, sigma, batch_size, pool, scored_points, resolution)
         points = ShapePoints(self.signal.placed, self.box, surface_fraction, sigma)
@@ -216,7 +217,7 @@ class OccupancyDataset(ShapeDataset):
             scores = {"iou": IoU(), **(metrics or {})}
             self.add_evaluation(Evaluation(name, TensorSource(where, inside), scores))
         self.source = TensorSource(*labelled_pool(points, pool)) if pool else points
-        self.sampler = sampler or UniformSampler(batch_size)
+        self.sampler = sampler_of(sampler, batch_size)
         self.operator = operator or PointEvaluation()
         self.metrics = {"iou": IoU()}
 

@@ -1,5 +1,6 @@
-"""Full batches and uniform sampling."""
+"""Full batches, uniform and stratified sampling."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -37,3 +38,35 @@ class UniformSampler(Sampler):
 
     def draw(self, size: int, generator: torch.Generator) -> Draw:
         return Draw(torch.randint(size, (self.count,), generator=generator, device=generator.device))
+
+
+class StratifiedSampler(UniformSampler):
+    """``count`` queries per step, one from each of ``count`` equally long intervals of their indices.
+
+    Every query is drawn equally often in the mean, and a batch covers the signal more evenly than independent draws.
+    """
+
+    def draw(self, size: int, generator: torch.Generator) -> Draw:
+        return Draw((stratified(self.count, generator) * size).long().clamp(max=size - 1))
+
+
+def stratified(count: int, generator: torch.Generator) -> torch.Tensor:
+    """A number from each of ``count`` equal parts of [0, 1), in order, in float64."""
+    place = torch.rand(count, generator=generator, device=generator.device, dtype=torch.float64)
+    return (place + torch.arange(count, device=generator.device)) / count
+
+
+# What the settings ``sampler=...`` are: a sampler that still takes the batch size.
+Unsized = partial[Sampler]
+
+
+def sampler_of(sampler: Sampler | Unsized | None, batch_size: Any) -> Sampler:
+    """The sampler of a dataset: ``sampler``, given ``batch_size`` if it still takes it; by default ``batch_size``
+    uniform draws, or all queries if that is None.
+
+    Raises:
+        ValueError: if ``batch_size`` is none that it takes.
+    """
+    if sampler is None:
+        return FullBatch() if batch_size is None else UniformSampler(batch_size)
+    return sampler(batch_size) if isinstance(sampler, partial) else sampler

@@ -37,6 +37,18 @@ def test_regularizers_are_chosen_by_name_and_resumed(command, choice):
     assert command("fit", "resume=run", "trainer.max_steps=6")[0] == 0
 
 
+@pytest.mark.parametrize("sampler", sorted(path.stem for path in (resource("conf") / "sampler").glob("*.yaml")))
+@pytest.mark.sampled(1)
+def test_a_sampler_takes_the_batch_size(command, sampler):
+    code, out, err = command("fit", *TINY, f"sampler={sampler}", "dataset.batch_size=auto", "hydra.run.dir=run")
+    assert (code, err) == (0, ""), (out, err)
+    assert "dataset.batch_size=8192" in out
+    code, out, err = command("fit", "resume=run", "trainer.max_steps=6")
+    assert (code, err) == (0, ""), (out, err)
+    [told] = (line for line in command("fit", *TINY, f"sampler={sampler}", "dataset.batch_size=null")[2].splitlines())
+    assert "batch_size: expected an integer of at least 1, got None" in told
+
+
 @pytest.mark.untraced
 def test_a_field_of_a_picture_starts_at_its_mean_colour_unless_told_otherwise(command, tmp_path):
     picture = Image.new("RGB", (16, 16), (255, 51, 102))

@@ -10,9 +10,9 @@ from ffnet.datasets import ImageDataset
 from ffnet.encoders import PositionalEncoder
 from ffnet.fitting import Engine, Objective, Processes, Sparsity, Stepper, TotalVariation, evaluate, share
 from ffnet.models import CoordinateMLP
+from ffnet.sampling import ImportanceSampler
 from tests.fitting.processes import together
 from tests.operators.blur import Blur
-from tests.sampling.importance import Importance
 from tests.training.helpers import fitting, image, loss_of, pooled_shape, shape
 
 pytestmark = pytest.mark.untraced
@@ -115,12 +115,12 @@ def test_steps_of_several_processes_are_those_of_one(count, adaptive):
 
     def run(processes, group=None):
         with one_at_a_time:
-            sampler = Importance(50) if adaptive else None
+            sampler = ImportanceSampler(50, cells=16) if adaptive else None
             made = stepper(blurred, 10, processes, TERMS, sampler, batch_size=50, cached=False)
         optimizer = torch.optim.SGD(made.field.parameters(), lr=0.1)
         for step in range(10):
             made.step(step, optimizer)
-        errors = made.dataset.sampler.errors if adaptive else torch.zeros(1)
+        errors = made.dataset.sampler.state_dict()["squares"] if adaptive else torch.zeros(1)
         return torch.cat([p.detach().flatten() for p in made.field.parameters()]), errors
 
     one, errors = run(None)

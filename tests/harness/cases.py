@@ -76,6 +76,7 @@ def cases() -> dict[str, tuple[str, ...]]:
     )
     found["dataset=image, split=half"] = (*IMAGE, "dataset.split=half")
     found["dataset=image, whole batch"] = ("dataset.size=[24,20]", "dataset.batch_size=null")
+    found["sampler=importance"] = (*IMAGE, "sampler=importance", "dataset.sampler.cells=50")
     found["dataset=occupancy, pool"] = pooled
     found["dataset=occupancy, fresh"] = fresh
     found["dataset=ct"] = CT

@@ -10,10 +10,10 @@ from lightning.pytorch.loggers import CSVLogger
 from ffnet.checkpoint import Checkpoint
 from ffnet.encoders import AnnealedEncoder, PositionalEncoder
 from ffnet.fitting import Engine, HalfMSELoss, Sparsity, Stepper, TotalVariation, evaluate
+from ffnet.sampling import ImportanceSampler
 from ffnet.training import Checkpoints, Evaluation, Fitting, KnowsSpans, NonFiniteLoss, Scalars
 from ffnet.training import module as module_file
 from tests.operators.blur import Blur
-from tests.sampling.importance import Importance
 from tests.training.helpers import SIGNALS, STEPS, fitting, image, loss_of, saved, trainer, weights
 
 
@@ -121,7 +121,7 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path, signal, stop):
 # What a run may keep besides weights, moments and the generator's state.
 KEPT = {
     "annealed encoder": lambda: {"encoder": AnnealedEncoder(PositionalEncoder(2, 4), 0.7)},
-    "adaptive sampler": lambda: {"sampler": Importance(64)},
+    "adaptive sampler": lambda: {"sampler": ImportanceSampler(64, cells=50)},
     "operator with a state and noise": lambda: {"operator": Blur()},
     "regularizers": lambda: {"regularizers": {"tv": TotalVariation(0.01, 16), "sparse": Sparsity(0.01, 16)}},
 }
