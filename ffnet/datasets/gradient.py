@@ -20,7 +20,8 @@ from ffnet.datasets.tensors import TensorSource
 from ffnet.operators import Gradient, Operator
 from ffnet.rendering import pixel_coordinates
 from ffnet.resources import resource
-from ffnet.sampling import Sampler, UniformSampler
+from ffnet.sampling import Sampler
+from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals.image import ImageSignal, image_views, mean_value
 from ffnet.signals.image_files import to_image
 from ffnet.signals.image_memory import is_path
@@ -108,7 +109,7 @@ class GradientDataset(Dataset):
         seed: int = 0,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
-        sampler: Sampler | None = None,
+        sampler: Sampler | Unsized | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("points", 1 if points is None else points), ("batch_size", batch_size)):
@@ -135,7 +136,7 @@ class GradientDataset(Dataset):
         self.source: Source | Stream = self.observed
         if points is not None:
             self.source = self._measured(points, noise, torch.Generator().manual_seed(seed))
-        self.sampler = sampler or UniformSampler(batch_size)
+        self.sampler = sampler_of(sampler, batch_size)
         fixed = torch.rand(SCORED_POINTS, 2, generator=torch.Generator().manual_seed(SCORED_SEED))
         exact = TensorSource(fixed, self.observed.observe(fixed))
         from torchmetrics import MeanSquaredError  # which takes seconds, hence after everything that may be refused

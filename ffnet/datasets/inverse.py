@@ -18,7 +18,8 @@ from ffnet.metrics import psnr
 from ffnet.operators import Blur, CellAverage, GridOperator, OnGrid, Operator, PointEvaluation
 from ffnet.operators.grid import cell_centres, rows
 from ffnet.resources import resource
-from ffnet.sampling import FullBatch, Sampler, UniformSampler
+from ffnet.sampling import Sampler
+from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals.image import ImageSignal, image_views, unit
 from ffnet.signals.image_files import display, to_image
 from ffnet.signals.image_memory import is_path
@@ -88,7 +89,7 @@ class InverseDataset(Dataset):
         batch_size: int | None = 8192,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
-        sampler: Sampler | None = None,
+        sampler: Sampler | Unsized | None = None,
     ) -> None:
         super().__init__()
         if problem not in get_args(Problem):
@@ -129,7 +130,7 @@ class InverseDataset(Dataset):
 
         self.source = TensorSource(queries, targets)
         whole = batch_size is None or batch_size >= len(targets) or isinstance(self.operator, GridOperator)
-        self.sampler = sampler or (FullBatch() if whole else UniformSampler(batch_size))
+        self.sampler = sampler_of(sampler, None if sampler is None and whole else batch_size)
         self.metrics = {"rmse": MeanSquaredError(squared=False)}
         self.factor, self.pixels = factor, None
         if truth is not None:

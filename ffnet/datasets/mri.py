@@ -18,7 +18,8 @@ from ffnet.metrics import psnr
 from ffnet.operators import CartesianFourier, Operator
 from ffnet.operators.fourier_samples import frequencies
 from ffnet.operators.grid import cell_centres
-from ffnet.sampling import FullBatch, Sampler
+from ffnet.sampling import Sampler
+from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals.base import Record
 from ffnet.signals.image import ImageSignal, image_views, unit
 from ffnet.signals.image_files import to_image
@@ -80,7 +81,7 @@ class MRIDataset(Dataset):
         seed: int = 0,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
-        sampler: Sampler | None = None,
+        sampler: Sampler | Unsized | None = None,
     ) -> None:
         super().__init__()
         if size is not None and (type(size) is not int or size < 1):
@@ -112,7 +113,7 @@ class MRIDataset(Dataset):
         seen = gaussian_noise(torch.view_as_real(samples[known]), noise, seed)
         self.source = TensorSource(frequencies(self.grid)[known.flatten()], seen)
         self.known = known
-        self.sampler = sampler or FullBatch()
+        self.sampler = sampler_of(sampler, None)
         self.metrics = {"rmse": MeanSquaredError(squared=False)}
         if self.pixels is not None:
             self.add_evaluation(Evaluation("", self.pixels, {"psnr": PSNR()}, None, self.grid, metrics))

@@ -15,7 +15,8 @@ from ffnet.datasets.pool import labelled_pool
 from ffnet.datasets.tensors import TensorSource
 from ffnet.geometry import Mesh, SignedDistance, edges
 from ffnet.operators import Gradient, Operator, OrientedPoints
-from ffnet.sampling import Sampler, UniformSampler
+from ffnet.sampling import Sampler
+from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals.distance import DistanceRecord, level_slices
 from ffnet.signals.shape import Placed
 
@@ -98,7 +99,7 @@ class SDFDataset(ShapeDataset):
         resolution: int = 256,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
-        sampler: Sampler | None = None,
+        sampler: Sampler | Unsized | None = None,
     ) -> None:
         super().__init__(
             path,
@@ -136,7 +137,7 @@ class SDFDataset(ShapeDataset):
         near = TensorSource(scored["near"], labels["near"][:, 1:])
         self.add_evaluation(Evaluation("near", near, {"unit_gradient": UnitLength()}, Gradient()))
         self.source = TensorSource(*oriented(*labelled_pool(points, pool))) if pool else points
-        self.sampler = sampler or UniformSampler(batch_size)
+        self.sampler = sampler_of(sampler, batch_size)
         self.operator = operator or OrientedPoints()
         self.metrics = {"mae": MeanAbsoluteError()}
 

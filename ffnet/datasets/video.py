@@ -13,7 +13,8 @@ from ffnet import budget
 from ffnet.datasets.base import Dataset, Evaluation
 from ffnet.datasets.voxels import Voxels
 from ffnet.operators import Operator
-from ffnet.sampling import FullBatch, Sampler, UniformSampler
+from ffnet.sampling import Sampler
+from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals.video import VIEW_SIDE, VideoRecord, VideoSignal
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class VideoDataset(Dataset):
         batch_size: int | None = 16384,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
-        sampler: Sampler | None = None,
+        sampler: Sampler | Unsized | None = None,
     ) -> None:
         super().__init__()
         if path is None:
@@ -77,7 +78,7 @@ class VideoDataset(Dataset):
         self.source = Voxels(signal.pixels, 0, 255)
         if operator is not None:
             self.operator = operator
-        self.sampler = sampler or (FullBatch() if batch_size is None else UniformSampler(batch_size))
+        self.sampler = sampler_of(sampler, batch_size)
         self.metrics = {"psnr": PSNR()}
         frames = {"frame_psnr": FramePSNR("mean"), "worst_frame_psnr": FramePSNR("min")}
         whole = {**(frames if self.source.size <= SCORED else {}), **(metrics or {})}

@@ -12,7 +12,8 @@ from ffnet import budget
 from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, in_memory
 from ffnet.datasets.voxels import Voxels
 from ffnet.operators import Operator
-from ffnet.sampling import FullBatch, Sampler, UniformSampler
+from ffnet.sampling import Sampler
+from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals.image_memory import is_path
 from ffnet.signals.volume import VIEW_SIDE, VolumeRecord, VolumeSignal
 
@@ -52,7 +53,7 @@ class VolumeDataset(Dataset):
         batch_size: int | None = 16384,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
-        sampler: Sampler | None = None,
+        sampler: Sampler | Unsized | None = None,
     ) -> None:
         super().__init__()
         if path is None:
@@ -71,7 +72,7 @@ class VolumeDataset(Dataset):
         self.source = Voxels(signal.voxels, self.record.low, self.record.high)
         if operator is not None:
             self.operator = operator
-        self.sampler = sampler or (FullBatch() if batch_size is None else UniformSampler(batch_size))
+        self.sampler = sampler_of(sampler, batch_size)
         self.metrics = {"psnr": PSNR()}
         self.add_evaluation(Evaluation("", self.source, {"psnr": PSNR()}, None, self.source.grid, metrics))
 
