@@ -366,7 +366,7 @@ def test_a_task_without_a_reconstruction_has_scores_alone(command, tmp_path):
     assert found["higher_is_better"] == {"mse": False}
     code, out, _ = command("evaluate", "checkpoint=run", "trust=[broken.Line]")
     assert (code, json.loads(out)) == (0, {"mse": pytest.approx(found["mse"], rel=1e-6)})
-    for name, kind in (("render", "an image or a recording"), ("mesh", "a shape")):
+    for name, kind in (("render", "an image, recording, video, volume or scene"), ("mesh", "a shape")):
         code, _, err = command(name, "checkpoint=run")
         assert code == 2
         assert err.endswith(f"expected the fit of {kind}, got that of a task without a reconstruction\n")

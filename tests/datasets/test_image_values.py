@@ -156,6 +156,7 @@ def test_a_fitted_ramp_of_sixteen_bits_is_not_quantised(command, tmp_path):
     assert "psnr" in json.loads((tmp_path / "run" / "metrics.json").read_text())
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -186,6 +187,7 @@ def test_bad_files_end_the_command_with_one_line(command, tmp_path):
         assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize(
     "change",
     [

@@ -268,6 +268,7 @@ def test_a_truncated_or_endless_file_is_refused(tmp_path):
         open_mapped(tmp_path / "a.tif").read(Rectangle(0, 0, 70, 90))
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -20,7 +20,7 @@ def test_a_mask_keeps_its_fraction(size, keep):
 def test_a_masks_density_is_a_gaussian_of_the_frequency():
     """Counted over many masks, in rings: the logarithm falls with the square of the frequency."""
     size, width = (48, 48), 0.4
-    chance = torch.stack([mask_of("gaussian", size, 0.1, width, seed) for seed in range(400)]).float().mean(0).flatten()
+    chance = torch.stack([mask_of("gaussian", size, 0.1, width, seed) for seed in range(150)]).float().mean(0).flatten()
     radius = (frequencies(size) / 24).norm(dim=1)
     ring = (radius > 0.35) & (radius < 0.9)  # where it is neither 1 nor rare
     slope = np.polyfit(radius[ring].square().numpy(), chance[ring].clamp(min=1e-6).log().numpy(), 1)[0]
