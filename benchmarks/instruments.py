@@ -1,4 +1,4 @@
-"""Fields beside classical reconstructions of the same measurements: tomography, magnetic resonance, inverse problems.
+"""Fields and classical reconstructions of the same measurements: tomography, magnetic resonance, inverse problems.
 
     python benchmarks/instruments.py ct [--size 128] [--angles 20]
     python benchmarks/instruments.py mri VOLUME.nii.gz [--crop 64 64 64]

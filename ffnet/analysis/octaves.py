@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Complex, Float, Int
 from torch import Tensor, nn
 
 # Points per chunk.
@@ -75,15 +75,20 @@ def octave_power(values: Float[Tensor, "*size c"], octaves: Octaves, hann: bool 
         for axis in axes:
             window = torch.hann_window(values.shape[axis], periodic=False, dtype=values.dtype, device=values.device)
             values = values * window.reshape(-1, *[1] * (len(axes) - axis))
-    power = torch.fft.fftn(values, dim=axes).abs().square().sum(-1)
+    power = _spectrum(values).abs().square().sum(0)
     return power.new_zeros(len(octaves.lows)).index_add_(0, octaves.index.flatten(), power.flatten())
 
 
 def split_octaves(values: Float[Tensor, "*size c"], octaves: Octaves) -> Float[Tensor, "b *size c"]:
     """The components of the values in each octave, which sum to the values."""
-    spectrum = torch.fft.fftn(values, dim=tuple(range(values.ndim - 1)))
-    kept = torch.stack([octaves.index == k for k in range(len(octaves.lows))]).unsqueeze(-1)
-    return torch.fft.ifftn(spectrum * kept, dim=tuple(range(1, values.ndim))).real
+    kept = torch.stack([octaves.index == k for k in range(len(octaves.lows))]).unsqueeze(1)
+    return torch.fft.ifftn(_spectrum(values) * kept, dim=tuple(range(2, values.ndim + 1))).real.movedim(1, -1)
+
+
+def _spectrum(values: Float[Tensor, "*size c"]) -> Complex[Tensor, "c *size"]:
+    """The transform of each channel, apart: over strided axes of some sizes, such as (4, 256), that of torch 2.14 on
+    the CPU writes outside of its memory."""
+    return torch.fft.fftn(values.movedim(-1, 0).contiguous(), dim=tuple(range(1, values.ndim)))
 
 
 def relative_error(

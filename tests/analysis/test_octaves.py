@@ -203,3 +203,14 @@ def test_the_run_s_own_error_is_the_clock():
     assert torch.equal(decayed_to(6.0, start, rates), start)
     # Less than the octaves that are never learnt leave.
     torch.testing.assert_close(decayed_to(0.1, start, rates), torch.tensor([0.0, 0.0, 0.5]))
+
+
+@pytest.mark.parametrize("size", [(4, 256), (256, 4), (3, 5)])
+def test_sizes_at_which_a_strided_transform_fails_are_split(size):
+    """Parseval: the octaves' powers sum to that of the values."""
+    values = torch.rand(*size, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    octaves = grid_octaves(size, size)
+    for _ in range(5):
+        power = octave_power(values, octaves)
+        assert power.sum().item() == pytest.approx(values.square().sum().item() * values[..., 0].numel())
+        torch.testing.assert_close(split_octaves(values, octaves).sum(0), values)

@@ -29,7 +29,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("parameterization", SETTINGS)
-@pytest.mark.parametrize("activation", ["relu", "erf", torch.tanh], ids=str)
+@pytest.mark.parametrize("activation", ["relu", "erf", torch.tanh], ids=["relu", "erf", "tanh"])
 def test_the_layers_kernels_sum_to_the_ntk(parameterization, activation):
     x, y = points(5), points(4, 1)
     mlp = InfiniteMLP(3, activation, parameterization, **SETTINGS[parameterization], width=7)
