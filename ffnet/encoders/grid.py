@@ -32,7 +32,7 @@ def corners(
     are hashed (eq. 4), and ``entries`` is a power of two. ``resolution`` may have a number of cells for each axis.
     """
     cells = [resolution] * len(axes) if isinstance(resolution, int) else resolution
-    dense = math.prod(count + 1 for count in cells) <= entries
+    dense = math.prod([count + 1 for count in cells]) <= entries  # a list: torch.compile takes no generators
     combine = torch.add if dense else torch.bitwise_xor
     entry, weight = torch.zeros_like(axes[:1], dtype=torch.int32), torch.ones_like(axes[:1])
     for axis, (x, count) in enumerate(zip(axes, cells, strict=True)):
@@ -40,7 +40,7 @@ def corners(
         cell = position.to(torch.int32).clamp(0, count - 1)  # clamped as integers: NaN must not become an index
         right = position - cell
         # Reduced, so that products fit in 32 bits: a hash takes their low bits only.
-        stride = math.prod(n + 1 for n in cells[:axis]) if dense else PRIMES[axis] % entries
+        stride = math.prod([n + 1 for n in cells[:axis]]) if dense else PRIMES[axis] % entries
         left = cell * stride
         entry = combine(torch.stack([left, left + stride])[:, None], entry).flatten(0, 1)
         weight = (torch.stack([1 - right, right])[:, None] * weight).flatten(0, 1)

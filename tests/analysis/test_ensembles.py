@@ -43,7 +43,7 @@ def test_parameters_without_gradients_are_not_trained():
     for parameter in list(network.parameters())[:-1]:
         parameter.requires_grad_(False)
     found = trained([network], features[known], y[known, :1], features, [3], 0.05)[0, 0]
-    last = network[:-1](features).detach() * network[-1].gain  # a linear model
+    last = network[:-1](features).detach() * network[-1].input_gain  # a linear model, without biases
     w = network[-1].linear.weight.detach().T
     for _ in range(3):
         w = w - 0.05 * last[known].T @ (last[known] @ w - y[known, :1])
