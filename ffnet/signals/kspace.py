@@ -12,12 +12,12 @@ from jaxtyping import Bool, Complex
 from PIL import Image
 from torch import Tensor
 
-from ffnet.budget import Excess, check
+from ffnet.budget import check
 from ffnet.operators.fourier_samples import frequencies
 from ffnet.rendering import bands
+from ffnet.signals.arrays import read_arrays
 from ffnet.signals.base import Field, Record
 from ffnet.signals.image_files import save_image
-from ffnet.signals.posed_views import shapes
 
 Mask = Literal["gaussian", "lines"]
 
@@ -70,21 +70,9 @@ def read_kspace(path: Path) -> tuple[Complex[Tensor, "*size"], Bool[Tensor, "*si
         OSError: if the file cannot be read.
         ValueError: if it does not hold these.
     """
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file; expected {WANTED}")
-    try:
-        for name, shape in shapes(path).items():
-            check("points", math.prod(shape), f"{path}: {name}")
-        with np.load(path) as held:
-            arrays = {name: np.asarray(held[name]) for name in held.files}
-        kspace = arrays["kspace"].astype(np.complex64)
-        mask = arrays["mask"].astype(bool) if "mask" in arrays else kspace != 0
-    except KeyError as error:
-        raise ValueError(f"{path}: expected {WANTED}, has no {error.args[0]}") from error
-    except (Excess, OSError):
-        raise
-    except Exception as error:  # of zipfile, zlib, and numpy's readers of headers and numbers
-        raise ValueError(f"{path}: expected {WANTED} ({error})") from error
+    arrays = read_arrays(path, {"kspace": np.complex64, "mask?": bool}, WANTED)
+    kspace = arrays["kspace"]
+    mask = arrays.get("mask", kspace != 0)
     if kspace.ndim not in (2, 3) or kspace.size == 0:
         raise ValueError(f"{path}: expected {WANTED}, got shape {kspace.shape}")
     if mask.shape != kspace.shape:

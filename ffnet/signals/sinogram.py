@@ -8,9 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ffnet.budget import Excess, check
 from ffnet.operators.line_integrals import even_offsets, fan_lines, parallel_lines
-from ffnet.signals.posed_views import shapes
+from ffnet.signals.arrays import read_arrays
 
 WANTED = "an .npz file of a sinogram (angles, detectors) and its angles"
 
@@ -37,22 +36,10 @@ class Sinogram:
     lines: Float[Tensor, "n 2"]
 
     def __init__(self, path: Path) -> None:
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: no such file; expected {WANTED}")
-        try:
-            for name, shape in shapes(path).items():
-                check("points", math.prod(shape), f"{path}: {name}")
-            with np.load(path) as held:
-                arrays = {name: np.asarray(held[name]) for name in held.files}
-            values, angles = arrays["sinogram"].astype(np.float32), arrays["angles"].astype(np.float64)
-            offsets = arrays["offsets"].astype(np.float64) if "offsets" in arrays else None
-            source = float(arrays["source"]) if "source" in arrays else None
-        except KeyError as error:
-            raise ValueError(f"{path}: expected {WANTED}, has no {error.args[0]}") from error
-        except (Excess, OSError):
-            raise
-        except Exception as error:  # of zipfile, zlib, and numpy's readers of headers and numbers
-            raise ValueError(f"{path}: expected {WANTED} ({error})") from error
+        types = {"sinogram": np.float32, "angles": np.float64, "offsets?": np.float64, "source?": np.float64}
+        arrays = read_arrays(path, types, WANTED)
+        values, angles, offsets = arrays["sinogram"], arrays["angles"], arrays.get("offsets")
+        source = arrays.get("source")
         if values.ndim != 2 or values.size == 0:
             raise ValueError(f"{path}: expected a sinogram (angles, detectors), got shape {values.shape}")
         if angles.shape != values.shape[:1]:
@@ -65,12 +52,12 @@ class Sinogram:
             raise ValueError(f"{path}: expected finite integrals and angles, got NaN or infinity")
         if offsets is not None and not np.isfinite(offsets).all():
             raise ValueError(f"{path}: expected finite offsets, got NaN or infinity")
-        if source is not None and (offsets is None or not 0 < source < math.inf):
+        if source is not None and (offsets is None or source.size != 1 or not 0 < source.item() < math.inf):
             raise ValueError(f"{path}: expected a source's distance above 0 with offsets, its fan angles")
         self.values = torch.from_numpy(values)
         detectors = even_offsets(values.shape[1]) if offsets is None else torch.from_numpy(offsets)
         turns = torch.from_numpy(angles)
-        lines = parallel_lines(turns, detectors) if source is None else fan_lines(turns, detectors, source)
+        lines = parallel_lines(turns, detectors) if source is None else fan_lines(turns, detectors, source.item())
         self.lines = lines.float()
         regular = math.pi * torch.arange(len(turns)) / len(turns)
         self.even = source is None and offsets is None and torch.allclose(turns, regular.double(), atol=1e-6)

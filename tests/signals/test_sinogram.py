@@ -41,6 +41,7 @@ def test_offsets_and_a_source_make_a_fan(tmp_path):
         ({"sinogram": np.full((4, 6), np.nan)}, "expected finite integrals"),
         ({"offsets": np.zeros(5)}, "expected 6 offsets, as the sinogram has columns"),
         ({"offsets": np.full(6, np.inf)}, "expected finite offsets"),
+        ({"source": np.array([2.0, 3.0]), "offsets": np.zeros(6)}, "expected a source's distance above 0"),
         ({"source": np.array(2.0)}, "expected a source's distance above 0 with offsets"),
         ({"sinogram": np.array([["a"] * 6] * 4)}, "expected an .npz file of a sinogram"),
     ],
