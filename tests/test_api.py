@@ -102,6 +102,57 @@ def test_a_signal_in_memory_is_the_one_in_the_file(folder):
     assert torch.equal(state(runs[0]), state(saved))
 
 
+def sinogram(path):
+    arrays = {"sinogram": np.linspace(0, 1, 20, dtype=np.float32).reshape(4, 5), "angles": np.arange(4) * np.pi / 4}
+    np.savez(path, **arrays)
+    return arrays
+
+
+def kspace(path):
+    arrays = {"kspace": np.fft.fftshift(np.fft.fft2(np.linspace(0, 1, 48).reshape(6, 8)))}
+    np.savez(path, **arrays)
+    return arrays
+
+
+def sound(path):
+    soundfile = pytest.importorskip("soundfile")
+    samples = np.sin(np.arange(200, dtype=np.float32)).reshape(100, 2)
+    soundfile.write(path, samples, 50, "FLOAT")
+    return samples
+
+
+def film(path):
+    pytest.importorskip("av")
+    frames = np.repeat(np.arange(0, 250, 50, dtype=np.uint8), 8 * 8 * 3).reshape(5, 8, 8, 3)
+    shown = [Image.fromarray(frame) for frame in frames]
+    shown[0].save(path, save_all=True, append_images=shown[1:], duration=100)
+    return frames
+
+
+MEASURED = {
+    "ct": (sinogram, "a.npz", {"size": 8}, {}),
+    "mri": (kspace, "a.npz", {}, {}),
+    "audio": (sound, "a.wav", {}, {"rate": 50}),
+    "video": (film, "a.gif", {}, {"rate": 10}),
+}
+
+
+@pytest.mark.parametrize("dataset", MEASURED)
+def test_arrays_in_memory_are_those_in_the_file(folder, dataset):
+    write, name, settings, rate = MEASURED[dataset]
+    held = write(folder / name)
+    shared = SETTINGS | {"trainer": {"max_steps": 3, "accelerator": "cpu"}}
+    runs = [
+        ffnet.fit(signal, **(shared | {"dataset": (dataset, settings | also)}), **QUIET)
+        for signal, also in ((held, rate), (name, {}))
+    ]
+    assert torch.equal(state(runs[0]), state(runs[1]))
+    ours, theirs = (np.asarray(run.reconstruction()) for run in runs)
+    np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match="expected"):
+        ffnet.fit(object(), **(shared | {"dataset": (dataset, settings | rate)}), **QUIET)
+
+
 def test_a_mesh_in_memory_is_the_one_in_the_file(folder):
     import trimesh
 
@@ -177,6 +228,17 @@ def test_a_run_shows_itself(folder):
         (np.zeros((4, 4, 7), np.uint8), {}, r"expected .*got .*\(4, 4, 7\)"),
         (np.zeros((4,)), {}, r"expected .*got .*\(4,\)"),
         (np.full((4, 4), np.nan), {}, "expected finite values, found NaN"),
+        (np.zeros((4, 5, 6)), {}, r'got \(4, 5, 6\); dataset="volume" and dataset="video" take more axes'),
+        (np.zeros(9), {"dataset": ("audio", {"rate": 8})}, "recording: expected sound, every sample is 0"),
+        (np.ones(9), {"dataset": "audio"}, "rate: expected the samples per second of a recording in memory, got None"),
+        (np.ones(9, int), {"dataset": ("audio", {"rate": 8})}, "recording: expected floating-point amplitudes"),
+        (
+            np.ones((2, 3, 4)),
+            {"dataset": ("video", {"rate": 8})},
+            r"video: expected shape \(frames, height, width",
+        ),
+        (np.full((2, 3, 4, 3), 2.0), {"dataset": ("video", {"rate": 8})}, r"video: expected values in \[0, 1\]"),
+        ({"sinogram": np.ones((3, 4))}, {"dataset": "ct"}, "signal: expected a sinogram .*, has no angles"),
         (None, {"sede": 3}, "there is no setting sede; did you mean seed"),
         (
             None,

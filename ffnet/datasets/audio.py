@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
-from ffnet.datasets.base import Batch, Dataset, Evaluation, Source
+from ffnet.datasets.base import IN_MEMORY, Batch, Dataset, Evaluation, Source, located
 from ffnet.operators import Operator
 from ffnet.sampling import Sampler
 from ffnet.sampling.samplers import Unsized, sampler_of
@@ -47,7 +47,9 @@ class AudioDataset(Dataset):
     Scores are ``snr`` and ``lsd``, the log-spectral distance, both in decibels.
 
     Args:
-        path: a sound file that libsndfile reads.
+        path: a sound file that libsndfile reads; or floating-point amplitudes in memory, an array or tensor (samples,)
+            or (samples, channels).
+        rate: samples per second of amplitudes in memory.
         start, duration: the part to fit, in seconds; all that follows ``start`` if None.
         batch_size: samples in a training batch, drawn uniformly with replacement; None is all of them in every step.
         metrics: further torchmetrics metrics by name. They get the whole recording (1, channels, 1, samples) in [0, 1],
@@ -62,14 +64,15 @@ class AudioDataset(Dataset):
 
     record: AudioRecord
     source: Samples
-    path: Path
+    path: Path | None
 
     def __init__(
         self,
-        path: str | Path | None = None,
+        path: Any = None,
         start: float = 0.0,
         duration: float | None = None,
         batch_size: int | None = 16384,
+        rate: int | None = None,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
         sampler: Sampler | Unsized | None = None,
@@ -83,8 +86,8 @@ class AudioDataset(Dataset):
             raise ValueError(f"duration: expected seconds above 0, or null, got {duration!r}")
         if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
             raise ValueError(f"batch_size: expected an integer of at least 1, or null, got {batch_size!r}")
-        self.path = Path(path).absolute()
-        signal = AudioSignal(self.path, start, duration)
+        self.path = located(path)
+        signal = AudioSignal(self.path or path, start, duration, rate)
         from ffnet.metrics import SNR, LogSpectralDistance  # which takes seconds, hence after the file is read
 
         self.record = signal.record
@@ -122,9 +125,10 @@ class AudioDataset(Dataset):
         return 2 * self.source.targets.cpu().numpy() - 1
 
     def resolved(self) -> dict[str, Any]:
-        return {"path": str(self.path)}
+        return {"path": str(self.path) if self.path else IN_MEMORY}
 
     def extra_repr(self) -> str:
         record = self.record
         seconds = record.frames / record.rate
-        return f"{self.path.name}, {seconds:.2f} s, {record.channels} channels at {record.rate} Hz"
+        name = self.path.name if self.path else IN_MEMORY
+        return f"{name}, {seconds:.2f} s, {record.channels} channels at {record.rate} Hz"

@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
@@ -281,9 +282,15 @@ class Dataset(nn.Module, ABC):
 IN_MEMORY = "<memory>"
 
 
-def in_memory(path: Any) -> bool:
-    """Whether ``path`` is the recorded path of a signal that was given in memory."""
-    return isinstance(path, str) and path == IN_MEMORY
+def located(path: Any) -> Path | None:
+    """The absolute path of a signal's file; None of a signal in memory, or if there is none.
+
+    Raises:
+        ValueError: if ``path`` is the recorded one of a signal that was given in memory.
+    """
+    if isinstance(path, str) and path == IN_MEMORY:
+        raise ValueError("path: the run was fitted to a signal in memory; give dataset.path")
+    return Path(path).absolute() if isinstance(path, str | PathLike) else None
 
 
 def _one_of_each_stretch(count: int, total: int, seed: int) -> Int[Tensor, "n"]:

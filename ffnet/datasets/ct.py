@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ffnet import budget
-from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, in_memory
+from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, located
 from ffnet.datasets.inverse import interpolated
 from ffnet.datasets.tensors import TensorSource
 from ffnet.metrics import psnr
@@ -22,6 +22,7 @@ from ffnet.operators.grid import cell_centres
 from ffnet.operators.line_integrals import even_offsets, fan_lines, parallel_lines
 from ffnet.sampling import Sampler
 from ffnet.sampling.samplers import Unsized, sampler_of
+from ffnet.signals.arrays import measured
 from ffnet.signals.dicom import read_slice
 from ffnet.signals.image import ImageSignal, image_views, unit
 from ffnet.signals.image_files import to_image
@@ -74,7 +75,8 @@ class CTDataset(Dataset):
     Args:
         path: a grey image or a DICOM slice to be projected here, brightness being attenuation; an ``.npz`` file with a
             measured sinogram and its angles (``ffnet.signals.sinogram``); None is the Shepp-Logan phantom with exact
-            integrals. Also an image in memory. Colour images are taken as their mean over the channels.
+            integrals. Also an image in memory, or a mapping of the arrays. Colour images are taken as their mean over
+            the channels.
         size: the side in pixels: of the phantom, of the square that an image is resized to (None keeps its size), or of
             the image of a measured sinogram (None is its number of detectors).
         angles: directions, evenly on [0, pi) for a parallel beam and on [0, 2 pi) for a fan beam.
@@ -125,12 +127,10 @@ class CTDataset(Dataset):
             raise ValueError(f"geometry: expected one of {', '.join(get_args(Geometry))}, got {geometry!r}")
         if type(source) not in (int, float) or not math.sqrt(0.5) < source < math.inf:
             raise ValueError(f"source: expected a distance outside of the square, above 0.7072, got {source!r}")
-        if in_memory(path):
-            raise ValueError("path: the run was fitted to an image in memory; give dataset.path")
-        self.path = Path(path).absolute() if isinstance(path, str | Path) else None
+        self.path = located(path)
         self.phantom = path is None
-        if self.path is not None and self.path.suffix.lower() == ".npz":
-            scan = _measured(Sinogram(self.path), size)
+        if (arrays := measured(self.path or path)) is not None:
+            scan = _measured(Sinogram(arrays), size)
         else:
             values = self._image(path, size)
             detectors = detectors or len(values)

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ffnet import budget
-from ffnet.datasets.base import IN_MEMORY, Batch, Dataset, Evaluation, Source, Stream, in_memory
+from ffnet.datasets.base import IN_MEMORY, Batch, Dataset, Evaluation, Source, Stream, located
 from ffnet.datasets.checks import check_kind
 from ffnet.datasets.image import PixelGrid, Pixels
 from ffnet.datasets.tensors import TensorSource
@@ -24,7 +24,6 @@ from ffnet.sampling import Sampler
 from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals.image import ImageSignal, image_views, mean_value
 from ffnet.signals.image_files import to_image
-from ffnet.signals.image_memory import is_path
 from ffnet.signals.interpolation import cubic
 from ffnet.signals.levelled import LevelledRecord
 
@@ -122,10 +121,8 @@ class GradientDataset(Dataset):
             raise ValueError(
                 "noise: expected 0 with points=null, whose new points average it out; say dataset.points=N"
             )
-        if in_memory(path):
-            raise ValueError("path: the run was fitted to an image in memory; give dataset.path")
         path = resource("data") / "cat.png" if path is None else path
-        self.path = Path(path).absolute() if is_path(path) else None
+        self.path = located(path)
         signal = ImageSignal(self.path or path, crop, size)
         self.record = LevelledRecord(**asdict(signal.record), level=mean_value(signal.pixels))
         self.in_features, self.out_features = 2, signal.channels

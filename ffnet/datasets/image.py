@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ffnet import budget
 from ffnet.datasets import automatic
-from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, Source, in_memory
+from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, Source, located
 from ffnet.datasets.image_scores import scores
 from ffnet.datasets.pixels import PixelGrid, Pixels, PixelsAndBetween, RemainingPixels
 from ffnet.metrics import psnr
@@ -24,7 +24,6 @@ from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals import ImageRecord
 from ffnet.signals.image import ImageSignal, image_views, mean_value, unit
 from ffnet.signals.image_files import to_image
-from ffnet.signals.image_memory import is_path
 from ffnet.signals.interpolation import Interpolation, halfway
 
 if TYPE_CHECKING:
@@ -107,10 +106,8 @@ class ImageDataset(Dataset):
             raise ValueError(f"alpha: expected one of {', '.join(get_args(Alpha))}, got {alpha!r}")
         if type(metadata) is not bool:
             raise ValueError(f"metadata: expected true or false, got {metadata!r}")
-        if in_memory(path):
-            raise ValueError("path: the run was fitted to an image in memory; give dataset.path")
         path = resource("data") / "cat.png" if path is None else path
-        self.path = Path(path).absolute() if is_path(path) else None
+        self.path = located(path)
         coded: dict[str, Any] = {"transfer": transfer, "premultiply": alpha == "premultiplied", "metadata": metadata}
         signal = ImageSignal(self.path or path, crop, size, offset, max_pixels, enlarge, **coded)
         if split == "half" and min(signal.height, signal.width) < 2:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
 from ffnet import budget
-from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, in_memory
+from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, located
 from ffnet.datasets.tensors import TensorSource
 from ffnet.metrics import psnr
 from ffnet.operators import Blur, CellAverage, GridOperator, OnGrid, Operator, PointEvaluation
@@ -22,7 +22,6 @@ from ffnet.sampling import Sampler
 from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals.image import ImageSignal, image_views, unit
 from ffnet.signals.image_files import display, to_image
-from ffnet.signals.image_memory import is_path
 from ffnet.signals.image_record import ImageRecord
 from ffnet.signals.noise import gaussian_noise, photon_noise
 
@@ -100,12 +99,10 @@ class InverseDataset(Dataset):
             raise ValueError(f"batch_size: expected an integer of at least 1, or null for all, got {batch_size!r}")
         if type(factor) is not int or factor < 2:
             raise ValueError(f"factor: expected an integer of at least 2, got {factor!r}")
-        if in_memory(path):
-            raise ValueError("path: the run was fitted to an image in memory; give dataset.path")
         if measured and operator is not None:
             raise ValueError("measured: expected false with an operator of your own, whose measurements are no image")
         path = resource("data") / "cat.png" if path is None else path
-        self.path = Path(path).absolute() if is_path(path) else None
+        self.path = located(path)
         signal = ImageSignal(self.path or path, crop, size)
         given = unit(signal.pixels)
         height, width, channels = given.shape

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from ffnet import budget
-from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, Source, in_memory
+from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, Source, located
 from ffnet.datasets.tensors import TensorSource
 from ffnet.datasets.voxels import Voxels
 from ffnet.metrics import psnr
@@ -20,6 +20,7 @@ from ffnet.operators.fourier_samples import frequencies
 from ffnet.operators.grid import cell_centres
 from ffnet.sampling import Sampler
 from ffnet.sampling.samplers import Unsized, sampler_of
+from ffnet.signals.arrays import measured
 from ffnet.signals.base import Record
 from ffnet.signals.image import ImageSignal, image_views, unit
 from ffnet.signals.image_files import to_image
@@ -43,8 +44,8 @@ class MRIDataset(Dataset):
 
     Args:
         path: a volume (NIfTI, ``.npy``, HDF5) or a grey image to be transformed here; an ``.npz`` file with measured
-            ``kspace`` (``ffnet.signals.kspace``); None is the Shepp-Logan phantom. Also an image or a volume in memory.
-            Of the channels of an image, the mean is taken.
+            ``kspace`` (``ffnet.signals.kspace``); None is the Shepp-Logan phantom. Also an image, a volume or a
+            mapping of these arrays in memory. Of the channels of an image, the mean is taken.
         size: the phantom's side in pixels, or that of the square that an image is resized to; None keeps its size.
         crop: [depth, height, width] of the central part of a volume.
         plane: number of the plane of a volume along z that is fitted as an image; None fits the volume.
@@ -86,15 +87,12 @@ class MRIDataset(Dataset):
         super().__init__()
         if size is not None and (type(size) is not int or size < 1):
             raise ValueError(f"size: expected an integer of at least 1, or null, got {size!r}")
-        if in_memory(path):
-            raise ValueError("path: the run was fitted to an image in memory; give dataset.path")
-        self.path = Path(path).absolute() if isinstance(path, str | Path) else None
+        self.path = located(path)
         self.phantom = path is None
-        measured = self.path is not None and self.path.suffix.lower() == ".npz"
-        if measured:
-            assert self.path is not None
+        arrays = measured(self.path or path)
+        if arrays is not None:
             self.pixels = None
-            kspace, known = read_kspace(self.path)
+            kspace, known = read_kspace(arrays)
             scale = 2 * zero_filled(kspace).abs().max().item()
             self.grid, samples = tuple(kspace.shape), kspace / scale
             self.record = ComplexRecord(self.grid, scale)
@@ -104,8 +102,8 @@ class MRIDataset(Dataset):
             known = mask_of(mask, self.grid, keep, width, seed)
             samples = torch.fft.fftn(values, norm="ortho")
         budget.check("points", samples.numel(), "the grid")
-        self.in_features, self.out_features = len(self.grid), 2 if measured else 1
-        self.operator = operator or CartesianFourier(self.grid, paired=measured)
+        self.in_features, self.out_features = len(self.grid), 1 if arrays is None else 2
+        self.operator = operator or CartesianFourier(self.grid, paired=arrays is not None)
         from torchmetrics import MeanSquaredError  # which takes seconds, hence after everything that may be refused
 
         from ffnet.metrics import PSNR

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ffnet import budget
-from ffnet.datasets.base import IN_MEMORY, Batch, Dataset, Evaluation, Stream, in_memory
+from ffnet.datasets.base import IN_MEMORY, Batch, Dataset, Evaluation, Stream, located
 from ffnet.datasets.pool import labelled_pool
 from ffnet.datasets.tensors import TensorSource
 from ffnet.geometry import (
@@ -132,10 +132,8 @@ class ShapeDataset(Dataset):
         if type(resolution) is not int or resolution < 2:
             raise ValueError(f"resolution: expected an integer of at least 2 cells, got {resolution!r}")
         check_resolution(resolution)
-        if in_memory(path):
-            raise ValueError("path: the run was fitted to a mesh in memory; give dataset.path")
         path = resource("data") / "knot.ply" if path is None else path
-        self.path = Path(path).absolute() if isinstance(path, str | Path) else None
+        self.path = located(path)
         self.signal = ShapeSignal(self.path or path, placement, margin, resolution)
         self.record, self.mesh = record(**asdict(self.signal.record)), self.signal.mesh
         self.in_features, self.out_features = 3, 1

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from ffnet import budget
-from ffnet.datasets.base import Dataset, Evaluation
+from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, located
 from ffnet.datasets.voxels import Voxels
 from ffnet.operators import Operator
 from ffnet.sampling import Sampler
@@ -31,7 +31,9 @@ class VideoDataset(Dataset):
     ``worst_frame_psnr``; videos of more than ``SCORED`` pixels have the first alone.
 
     Args:
-        path: a video that FFmpeg reads.
+        path: a video that FFmpeg reads; or frames in memory, an array or tensor (frames, height, width, 3) of uint8 or
+            of values in [0, 1].
+        rate: frames per second of a video in memory.
         start, duration: the part to fit, in seconds; all that follows ``start`` if None.
         size: [height, width] to which frames are resized, or the length of the longer side; None keeps theirs.
         batch_size: pixels in a training batch, drawn uniformly with replacement; None is all of them in every step.
@@ -46,15 +48,16 @@ class VideoDataset(Dataset):
 
     record: VideoRecord
     source: Voxels
-    path: Path
+    path: Path | None
 
     def __init__(
         self,
-        path: str | Path | None = None,
+        path: Any = None,
         start: float = 0.0,
         duration: float | None = None,
         size: int | Sequence[int] | None = None,
         batch_size: int | None = 16384,
+        rate: float | None = None,
         metrics: "Mapping[str, Metric] | None" = None,
         operator: Operator | None = None,
         sampler: Sampler | Unsized | None = None,
@@ -69,8 +72,8 @@ class VideoDataset(Dataset):
         if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
             raise ValueError(f"batch_size: expected an integer of at least 1, or null, got {batch_size!r}")
         budget.check("points", batch_size or 0, "batch_size")
-        self.path = Path(path).absolute()
-        signal = VideoSignal(self.path, start, duration, size)
+        self.path = located(path)
+        signal = VideoSignal(self.path or path, start, duration, size, rate)
         from ffnet.metrics import PSNR, FramePSNR  # which takes seconds, hence after the file is read
 
         self.record = signal.record
@@ -99,10 +102,11 @@ class VideoDataset(Dataset):
         return Image.fromarray((255 * shown).round().byte().numpy())
 
     def resolved(self) -> dict[str, Any]:
-        return {"path": str(self.path)}
+        return {"path": str(self.path) if self.path else IN_MEMORY}
 
     def extra_repr(self) -> str:
         record = self.record
         height, width = record.size
+        name = self.path.name if self.path else IN_MEMORY
         seconds, rate = record.frames / float(record.fps), float(record.fps)
-        return f"{self.path.name}, {record.frames} frames of {width} x {height} pixels, {seconds:.2f} s at {rate:g} Hz"
+        return f"{name}, {record.frames} frames of {width} x {height} pixels, {seconds:.2f} s at {rate:g} Hz"

@@ -9,12 +9,11 @@ from PIL import Image
 from torch import Tensor
 
 from ffnet import budget
-from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, in_memory
+from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, located
 from ffnet.datasets.voxels import Voxels
 from ffnet.operators import Operator
 from ffnet.sampling import Sampler
 from ffnet.sampling.samplers import Unsized, sampler_of
-from ffnet.signals.image_memory import is_path
 from ffnet.signals.volume import VIEW_SIDE, VolumeRecord, VolumeSignal
 
 if TYPE_CHECKING:
@@ -58,12 +57,10 @@ class VolumeDataset(Dataset):
         super().__init__()
         if path is None:
             raise ValueError("path: expected a volume, say dataset.path=FILE.nii.gz")
-        if in_memory(path):
-            raise ValueError("path: the run was fitted to a volume in memory; give dataset.path")
         if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
             raise ValueError(f"batch_size: expected an integer of at least 1, or null, got {batch_size!r}")
         budget.check("points", batch_size or 0, "batch_size")
-        self.path = Path(path).absolute() if is_path(path) else None
+        self.path = located(path)
         signal = VolumeSignal(self.path or path, key, spacing, level)
         from ffnet.metrics import PSNR  # which takes seconds, hence after the file is read
 

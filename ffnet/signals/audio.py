@@ -19,6 +19,7 @@ from ffnet.budget import EVALUATIONS, check
 from ffnet.signals.base import Field, Progress, Rendered, Rendering
 from ffnet.signals.extras import library
 from ffnet.signals.image_files import save_image, silent_stderr
+from ffnet.signals.memory import array_of
 from ffnet.signals.resampling import resampled
 from ffnet.signals.spectrogram import picture
 
@@ -160,11 +161,12 @@ def write_audio(samples: Float[np.ndarray, "n c"], path: Path, record: AudioReco
 
 
 class AudioSignal:
-    """A sound file that libsndfile reads: WAV, FLAC, OGG and others, of any number of channels.
+    """A sound file that libsndfile reads, such as WAV, FLAC or OGG, of any number of channels; or amplitudes in memory.
 
     Args:
-        path: the file.
+        recording: the file; or an array or tensor (samples,) or (samples, channels) of floating-point amplitudes.
         start, duration: the part to read, in seconds; all that follows if ``duration`` is None.
+        rate: samples per second of amplitudes in memory; a file has its own.
 
     Attributes:
         samples: (n, c), amplitudes divided by the peak, in [-1, 1].
@@ -174,40 +176,63 @@ class AudioSignal:
         ValueError: if it is no sound, is truncated or silent, or the part lies outside.
     """
 
-    def __init__(self, path: Path, start: float = 0.0, duration: float | None = None) -> None:
-        library = soundfile()
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: expected a sound file, found {'no file' if path.exists() else 'nothing'}")
-        check_bytes(path)
-        try:
-            with silent_stderr(), library.SoundFile(path) as file:  # libmpg123 prints
-                rate, container, subtype = file.samplerate, file.format, file.subtype
-                if truncated(file.extra_info):
-                    raise ValueError(f"{path}: is truncated, its header promises more samples")
-                first, count = part(file.frames, start * rate, None if duration is None else duration * rate)
-                if count < 2:
-                    raise ValueError(f"start, duration: expected at least 2 of {file.frames} samples, got {count}")
-                if count > MOST:
-                    raise ValueError(
-                        f"{path}: expected at most {MOST} samples in time, got {count}; say dataset.duration=SECONDS"
-                    )
-                check("points", count * file.channels, f"{path}, of samples")
-                file.seek(first)
-                samples = file.read(count, dtype="float32", always_2d=True)
-        except library.SoundFileError as error:
-            raise ValueError(f"{path}: expected a sound file such as WAV, FLAC or OGG ({reason_of(error)})") from error
-        if len(samples) != count:
-            raise ValueError(f"{path}: is truncated, expected {count} samples, got {len(samples)}")
+    def __init__(
+        self, recording: Any, start: float = 0.0, duration: float | None = None, rate: int | None = None
+    ) -> None:
+        if isinstance(recording, Path):
+            if rate is not None:
+                raise ValueError(f"rate: expected null for a file, which has its own, got {rate}")
+            name, (samples, rate, kind) = str(recording), read_audio(recording, start, duration)
+        else:
+            name, kind = "recording", ("WAV", "FLOAT")
+            samples = _in_memory(recording)
+            if type(rate) is not int or not 1 <= rate < 2**31:
+                raise ValueError(f"rate: expected the samples per second of a recording in memory, got {rate}")
+            first, count = part(name, len(samples), rate, start, duration)
+            samples = samples[first : first + count]
         if not np.isfinite(samples).all():
-            raise ValueError(f"{path}: expected finite samples, found NaN or infinity")
+            raise ValueError(f"{name}: expected finite samples, found NaN or infinity")
         peak = float(np.abs(samples).max())
         if peak == 0:
-            raise ValueError(f"{path}: expected sound, every sample is 0")
-        container = "WAV" if container in ALSO_WAV else container
-        if subtype not in WRITTEN.get(container, ()):
-            container, subtype = "WAV", "FLOAT"
+            raise ValueError(f"{name}: expected sound, every sample is 0")
         self.samples = torch.from_numpy(samples / np.float32(peak))
-        self.record = AudioRecord(count, samples.shape[1], rate, peak, container, subtype)
+        self.record = AudioRecord(len(samples), samples.shape[1], rate, peak, *kind)
+
+
+def read_audio(
+    path: Path, start: float, duration: float | None
+) -> tuple[Float[np.ndarray, "n c"], int, tuple[str, str]]:
+    """Amplitudes of a part of a sound file, its rate, and the container and subtype in which it is written back."""
+    library = soundfile()
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected a sound file, found {'no file' if path.exists() else 'nothing'}")
+    check_bytes(path)
+    try:
+        with silent_stderr(), library.SoundFile(path) as file:  # libmpg123 prints
+            rate, container, subtype = file.samplerate, file.format, file.subtype
+            if truncated(file.extra_info):
+                raise ValueError(f"{path}: is truncated, its header promises more samples")
+            first, count = part(str(path), file.frames, rate, start, duration)
+            check("points", count * file.channels, f"{path}, of samples")
+            file.seek(first)
+            samples = file.read(count, dtype="float32", always_2d=True)
+    except library.SoundFileError as error:
+        raise ValueError(f"{path}: expected a sound file such as WAV, FLAC or OGG ({reason_of(error)})") from error
+    if len(samples) != count:
+        raise ValueError(f"{path}: is truncated, expected {count} samples, got {len(samples)}")
+    container = "WAV" if container in ALSO_WAV else container
+    return samples, rate, (container, subtype) if subtype in WRITTEN.get(container, ()) else ("WAV", "FLOAT")
+
+
+def _in_memory(recording: Any) -> Float[np.ndarray, "n c"]:
+    samples = array_of("recording", recording)
+    samples = samples[:, None] if samples.ndim == 1 else samples
+    if samples.ndim != 2 or samples.size == 0:
+        raise ValueError(f"recording: expected shape (samples,) or (samples, channels), got {samples.shape}")
+    if samples.dtype.kind != "f":
+        raise ValueError(f"recording: expected floating-point amplitudes, got {samples.dtype}")
+    check("points", samples.size, "the recording, of samples")
+    return samples.astype(np.float32)
 
 
 def check_bytes(path: Path) -> None:
@@ -221,10 +246,19 @@ def check_bytes(path: Path) -> None:
         raise ValueError(f"{path}: expected an OGG file of at most {LARGEST_OGG} bytes, got {size}")
 
 
-def part(total: int, first: float, count: float | None) -> tuple[int, int]:
-    """The first sample, and the number, of those from ``first`` on, at most ``count``, of ``total``."""
-    start = round(min(first, total))
-    return start, total - start if count is None else round(min(count, total - start))
+def part(name: str, total: int, rate: int, start: float, duration: float | None) -> tuple[int, int]:
+    """The first sample and the number of them in ``duration`` seconds from ``start`` on, of ``total``.
+
+    Raises:
+        ValueError: if they are too few or too many.
+    """
+    first = round(min(start * rate, total))
+    count = total - first if duration is None else round(min(duration * rate, total - first))
+    if count < 2:
+        raise ValueError(f"start, duration: expected at least 2 of {total} samples, got {count}")
+    if count > MOST:
+        raise ValueError(f"{name}: expected at most {MOST} samples in time, got {count}; say dataset.duration=SECONDS")
+    return first, count
 
 
 def truncated(log: str) -> bool:

@@ -35,7 +35,8 @@ def image_of(image: Any) -> Image.Image | Deep:
         raise ValueError(f"image: expected a path, a Pillow image, an array or a tensor, got {type(image).__name__}")
     pixels = image[..., None] if image.ndim == 2 else image
     if pixels.ndim != 3 or not 1 <= pixels.shape[-1] <= 4 or 0 in pixels.shape:
-        raise ValueError(f"image: expected shape (height, width) or (height, width, 1 to 4), got {image.shape}")
+        more = '; dataset="volume" and dataset="video" take more axes' if image.ndim > 2 else ""
+        raise ValueError(f"image: expected shape (height, width) or (height, width, 1 to 4), got {image.shape}{more}")
     if pixels.dtype == np.uint8 or (pixels.dtype == np.uint16 and pixels.shape[-1] == 1):
         return fittable(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), "image")
     if pixels.dtype == np.uint16:

@@ -15,13 +15,13 @@ from torch import Tensor
 from ffnet.budget import check
 from ffnet.operators.fourier_samples import frequencies
 from ffnet.rendering import bands
-from ffnet.signals.arrays import read_arrays
+from ffnet.signals.arrays import Arrays, name_of, read_arrays
 from ffnet.signals.base import Field, Record
 from ffnet.signals.image_files import save_image
 
 Mask = Literal["gaussian", "lines"]
 
-WANTED = "an .npz file with a complex array kspace of 2 or 3 axes"
+WANTED = "a complex array kspace of 2 or 3 axes"
 
 
 def mask_of(kind: Mask, size: Sequence[int], keep: float, width: float, seed: int) -> Bool[Tensor, "*size"]:
@@ -59,10 +59,11 @@ def zero_filled(kspace: Complex[Tensor, "*size"]) -> Complex[Tensor, "*size"]:
     return torch.fft.ifftn(kspace, norm="ortho")
 
 
-def read_kspace(path: Path) -> tuple[Complex[Tensor, "*size"], Bool[Tensor, "*size"]]:
-    """The samples and which of them are measured, in the order of ``torch.fft.fftn``, from an ``.npz`` file.
+def read_kspace(arrays: Arrays) -> tuple[Complex[Tensor, "*size"], Bool[Tensor, "*size"]]:
+    """The samples and which of them are measured, in the order of ``torch.fft.fftn``, from an ``.npz`` file
+    or a mapping of its arrays.
 
-    Its arrays: ``kspace``, complex, (height, width) or (depth, height, width), with the frequency 0 in the middle as
+    They are: ``kspace``, complex, (height, width) or (depth, height, width), with the frequency 0 in the middle as
     ``fftshift`` puts it and 0 where nothing is measured; optional ``mask`` of the same shape, true where something is.
     One coil.
 
@@ -70,19 +71,19 @@ def read_kspace(path: Path) -> tuple[Complex[Tensor, "*size"], Bool[Tensor, "*si
         OSError: if the file cannot be read.
         ValueError: if it does not hold these.
     """
-    arrays = read_arrays(path, {"kspace": np.complex64, "mask?": bool}, WANTED)
-    kspace = arrays["kspace"]
-    mask = arrays.get("mask", kspace != 0)
+    name, held = name_of(arrays), read_arrays(arrays, {"kspace": np.complex64, "mask?": bool}, WANTED)
+    kspace = held["kspace"]
+    mask = held.get("mask", kspace != 0)
     if kspace.ndim not in (2, 3) or kspace.size == 0:
-        raise ValueError(f"{path}: expected {WANTED}, got shape {kspace.shape}")
+        raise ValueError(f"{name}: expected {WANTED}, got shape {kspace.shape}")
     if mask.shape != kspace.shape:
-        raise ValueError(f"{path}: expected a mask of shape {kspace.shape} as kspace has, got {mask.shape}")
+        raise ValueError(f"{name}: expected a mask of shape {kspace.shape} as kspace has, got {mask.shape}")
     if not mask.any():
-        raise ValueError(f"{path}: expected a mask that is true somewhere, got an empty one")
+        raise ValueError(f"{name}: expected a mask that is true somewhere, got an empty one")
     if not np.isfinite(kspace).all():
-        raise ValueError(f"{path}: expected finite samples, got NaN or infinity")
+        raise ValueError(f"{name}: expected finite samples, got NaN or infinity")
     if not (kspace[mask] != 0).any():
-        raise ValueError(f"{path}: expected samples that are not all 0")
+        raise ValueError(f"{name}: expected samples that are not all 0")
     return torch.from_numpy(np.fft.ifftshift(kspace)), torch.from_numpy(np.fft.ifftshift(mask))
 
 

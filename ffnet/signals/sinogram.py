@@ -1,7 +1,6 @@
 """Measured sinograms: integrals along the lines of a parallel or a fan beam."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,15 +8,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ffnet.operators.line_integrals import even_offsets, fan_lines, parallel_lines
-from ffnet.signals.arrays import read_arrays
+from ffnet.signals.arrays import Arrays, name_of, read_arrays
 
-WANTED = "an .npz file of a sinogram (angles, detectors) and its angles"
+WANTED = "a sinogram (angles, detectors) and its angles"
 
 
 class Sinogram:
-    """A sinogram from an ``.npz`` file.
+    """A sinogram from an ``.npz`` file, or from a mapping of its arrays.
 
-    Its arrays: ``sinogram`` (a, m), the integrals; ``angles`` (a,) in radians; optional ``offsets`` (m,), signed
+    They are: ``sinogram`` (a, m), the integrals; ``angles`` (a,) in radians; optional ``offsets`` (m,), signed
     distances of the detectors from the centre in sides of the square, evenly over its width if there are none; optional
     ``source``, the distance of a fan beam's source from the centre in sides of the square: ``offsets`` are fan angles
     in radians then. Angles and offsets are those of ``ffnet.operators.line_integrals``.
@@ -35,25 +34,26 @@ class Sinogram:
     values: Float[Tensor, "a m"]
     lines: Float[Tensor, "n 2"]
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, arrays: Arrays) -> None:
+        name = name_of(arrays)
         types = {"sinogram": np.float32, "angles": np.float64, "offsets?": np.float64, "source?": np.float64}
-        arrays = read_arrays(path, types, WANTED)
-        values, angles, offsets = arrays["sinogram"], arrays["angles"], arrays.get("offsets")
-        source = arrays.get("source")
+        held = read_arrays(arrays, types, WANTED)
+        values, angles, offsets = held["sinogram"], held["angles"], held.get("offsets")
+        source = held.get("source")
         if values.ndim != 2 or values.size == 0:
-            raise ValueError(f"{path}: expected a sinogram (angles, detectors), got shape {values.shape}")
+            raise ValueError(f"{name}: expected a sinogram (angles, detectors), got shape {values.shape}")
         if angles.shape != values.shape[:1]:
-            raise ValueError(f"{path}: expected {len(values)} angles, as the sinogram has rows, got {angles.shape}")
+            raise ValueError(f"{name}: expected {len(values)} angles, as the sinogram has rows, got {angles.shape}")
         if offsets is not None and offsets.shape != values.shape[1:]:
             raise ValueError(
-                f"{path}: expected {values.shape[1]} offsets, as the sinogram has columns, got {offsets.shape}"
+                f"{name}: expected {values.shape[1]} offsets, as the sinogram has columns, got {offsets.shape}"
             )
         if not (np.isfinite(values).all() and np.isfinite(angles).all()):
-            raise ValueError(f"{path}: expected finite integrals and angles, got NaN or infinity")
+            raise ValueError(f"{name}: expected finite integrals and angles, got NaN or infinity")
         if offsets is not None and not np.isfinite(offsets).all():
-            raise ValueError(f"{path}: expected finite offsets, got NaN or infinity")
+            raise ValueError(f"{name}: expected finite offsets, got NaN or infinity")
         if source is not None and (offsets is None or source.size != 1 or not 0 < source.item() < math.inf):
-            raise ValueError(f"{path}: expected a source's distance above 0 with offsets, its fan angles")
+            raise ValueError(f"{name}: expected a source's distance above 0 with offsets, its fan angles")
         self.values = torch.from_numpy(values)
         detectors = even_offsets(values.shape[1]) if offsets is None else torch.from_numpy(offsets)
         turns = torch.from_numpy(angles)

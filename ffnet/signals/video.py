@@ -18,6 +18,7 @@ from ffnet.rendering import planes, voxel_coordinates
 from ffnet.signals import video_files
 from ffnet.signals.base import Field, Progress, Rendered, Rendering
 from ffnet.signals.image_files import fitted_size, save_image, scaled
+from ffnet.signals.memory import array_of
 
 # Frames shown in a picture, along a side of it.
 ACROSS = 2
@@ -162,12 +163,13 @@ class VideoRecord(Rendered):
 
 
 class VideoSignal:
-    """A video that FFmpeg reads, as RGB.
+    """A video that FFmpeg reads, or frames in memory, as RGB.
 
     Args:
-        path: the file.
+        video: the file; or an array or tensor (frames, height, width, 3), of uint8 or floating-point values in [0, 1].
         start, duration: the part to read, in seconds; all that follows if ``duration`` is None.
         size: [height, width] to which frames are resized (Lanczos), or the length of the longer side; None keeps it.
+        rate: frames per second of a video in memory, which is fitted as it is; a file has its own.
 
     Attributes:
         pixels: (frames, height, width, 3), uint8.
@@ -179,13 +181,36 @@ class VideoSignal:
 
     def __init__(
         self,
-        path: Path,
+        video: Any,
         start: float = 0.0,
         duration: float | None = None,
         size: int | Sequence[int] | None = None,
+        rate: float | None = None,
     ) -> None:
-        found = video_files.read(path, start, duration, size)
+        if isinstance(video, Path):
+            if rate is not None:
+                raise ValueError(f"rate: expected null for a file, which has its own, got {rate}")
+            found = video_files.read(video, start, duration, size)
+        else:
+            if start or duration is not None or size is not None:
+                raise ValueError("start, duration, size: expected none for a video in memory; take a part of the array")
+            found = video_files.Frames(_in_memory(video), video_files.check_rate(rate, ".mp4"))
         self.pixels = torch.from_numpy(found.pixels)
         frames, height, width, _ = found.pixels.shape
-        suffix = ".gif" if path.suffix.lower() == ".gif" and found.rate <= video_files.MOST_GIF else ".mp4"
+        gif = isinstance(video, Path) and video.suffix.lower() == ".gif" and found.rate <= video_files.MOST_GIF
+        suffix = ".gif" if gif else ".mp4"
         self.record = VideoRecord(frames, (height, width), (found.rate.numerator, found.rate.denominator), suffix)
+
+
+def _in_memory(video: Any) -> UInt8[np.ndarray, "t h w 3"]:
+    frames = array_of("video", video)
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.size == 0:
+        raise ValueError(f"video: expected shape (frames, height, width, 3), got {frames.shape}")
+    check("pixels", frames.size // 3, "the video, in all frames")
+    if frames.dtype.kind == "f":
+        if not (frames.min() >= 0 and frames.max() <= 1):
+            raise ValueError("video: expected values in [0, 1], found others")
+        frames = np.rint(255 * frames)
+    elif frames.dtype != np.uint8:
+        raise ValueError(f"video: expected uint8 or floating-point values, got {frames.dtype}")
+    return frames.astype(np.uint8)

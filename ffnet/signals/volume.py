@@ -20,6 +20,7 @@ from ffnet.rendering import planes, voxel_coordinates
 from ffnet.signals import volume_files
 from ffnet.signals.base import Field, Progress, Rendered, Rendering, Surface
 from ffnet.signals.image_files import save_image
+from ffnet.signals.memory import array_of
 from ffnet.signals.slices import slices
 from ffnet.signals.volume_files import IDENTITY, Affine, Stored, check_array, diagonal, spacing, with_channels
 
@@ -261,9 +262,7 @@ def _sides(spacing: Any) -> list[float]:
 
 
 def _in_memory(volume: Any) -> tuple[np.ndarray, Stored]:
-    array = volume.detach().cpu().numpy() if isinstance(volume, Tensor) else volume
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"volume: expected a path, an array or a tensor, got {type(volume).__name__}")
+    array = array_of("volume", volume)
     check_array(array.shape, array.dtype)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError("volume: expected finite values, found NaN or infinity")

@@ -138,7 +138,7 @@ def test_an_image_in_memory_is_the_one_in_the_file(path, hold, arguments):
 def test_where_an_image_came_from_is_recorded(path):
     assert ImageDataset(path).resolved() == {"path": str(path)}
     assert ImageDataset(Image.open(path)).resolved() == {"path": IN_MEMORY}
-    with pytest.raises(ValueError, match=r"path: the run was fitted to an image in memory; give dataset\.path"):
+    with pytest.raises(ValueError, match=r"path: the run was fitted to a signal in memory; give dataset\.path"):
         ImageDataset(IN_MEMORY)
 
 

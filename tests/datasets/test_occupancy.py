@@ -251,7 +251,7 @@ def test_a_mesh_in_memory_is_the_one_in_the_file(path, pool):
 def test_where_a_mesh_came_from_is_recorded(path):
     assert OccupancyDataset(path, **SMALL).resolved() == {"path": str(path)}
     assert OccupancyDataset(trimesh.load_mesh(path), **SMALL).resolved() == {"path": IN_MEMORY}
-    with pytest.raises(ValueError, match=r"path: the run was fitted to a mesh in memory; give dataset\.path"):
+    with pytest.raises(ValueError, match=r"path: the run was fitted to a signal in memory; give dataset\.path"):
         OccupancyDataset(IN_MEMORY)
 
 

@@ -43,7 +43,7 @@ def test_offsets_and_a_source_make_a_fan(tmp_path):
         ({"offsets": np.full(6, np.inf)}, "expected finite offsets"),
         ({"source": np.array([2.0, 3.0]), "offsets": np.zeros(6)}, "expected a source's distance above 0"),
         ({"source": np.array(2.0)}, "expected a source's distance above 0 with offsets"),
-        ({"sinogram": np.array([["a"] * 6] * 4)}, "expected an .npz file of a sinogram"),
+        ({"sinogram": np.array([["a"] * 6] * 4)}, "expected an .npz file with a sinogram"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(tmp_path, arrays, message):
@@ -53,7 +53,7 @@ def test_what_does_not_fit_together_is_refused(tmp_path, arrays, message):
 
 def test_damaged_and_missing_files_are_refused(tmp_path):
     (tmp_path / "b.npz").write_bytes(saved(tmp_path).read_bytes()[:100])
-    with pytest.raises(ValueError, match=r"expected an \.npz file of a sinogram"):
+    with pytest.raises(ValueError, match=r"expected an \.npz file with a sinogram"):
         Sinogram(tmp_path / "b.npz")
     with pytest.raises(FileNotFoundError, match="no such file"):
         Sinogram(tmp_path / "c.npz")
