@@ -80,6 +80,10 @@ class FactoredGridEncoder(Encoder):
         self.cells = [positive_integer("resolution", count) for count in cells]
         self.factorization, self.reduction = factorization, reduction
         self.terms = terms(factorization, in_features)
+        # The axes of each factor, in the order of the table; and its vertices, the table's columns, the first of its
+        # axes fastest.
+        self.factors = [axes for term in self.terms for axes in term]
+        self.entries = [math.prod(self.cells[axis] + 1 for axis in axes) for axes in self.factors]
         super().__init__(in_features, components * len(self.terms))
         generator = torch.Generator().manual_seed(seed)
         shape = (components, sum(self.entries))
@@ -88,16 +92,6 @@ class FactoredGridEncoder(Encoder):
         else:
             start = 0.1 * torch.randn(shape, generator=generator, dtype=torch.float64, device="cpu")
         self.table = nn.Parameter(start.to(torch.empty(0, dtype=dtype)))
-
-    @property
-    def factors(self) -> list[tuple[int, ...]]:
-        """The axes of each factor, in the order of the table."""
-        return [axes for term in self.terms for axes in term]
-
-    @property
-    def entries(self) -> list[int]:
-        """Vertices of each factor, the table's columns; the first of its axes fastest."""
-        return [math.prod(self.cells[axis] + 1 for axis in axes) for axes in self.factors]
 
     def grids(self, table: Float[Tensor, "components entries"] | None = None) -> list[Tensor]:
         """The table, or another one, as one grid per factor: (components, vertices along its last axis, ... first)."""
