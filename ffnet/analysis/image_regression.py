@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -218,13 +219,35 @@ def transposed(found: list[dict[str, float]]) -> dict[str, list[float]]:
     return {name: [one[name] for one in found] for name in found[0]}
 
 
+def disagreement(report: Report) -> tuple[float, float] | None:
+    """How far descent with the kernel and the network are apart on held-out pixels when the known ones have the same
+    PSNR: the largest difference in dB up to the highest PSNR of the known pixels that both reach, and that PSNR. None
+    if they have none in common."""
+    descent, network = report["descent"], report["network"]
+    shared = [
+        (known, held)
+        for known, held in zip(network["train"], network["held_out"], strict=True)
+        if descent["train"][0] <= known <= descent["train"][-1]
+    ]
+    if not shared:
+        return None
+    apart = [abs(held - np.interp(known, descent["train"], descent["held_out"])) for known, held in shared]
+    return float(max(apart)), max(known for known, _ in shared)
+
+
 def statement(report: Report) -> str:
-    """A sentence with the scores on held-out pixels."""
+    """Sentences with the scores on held-out pixels."""
     held = {name: at_end(report, name)["held_out"] for name in ("regression", "descent", "network")}
-    return (
+    found = (
         f"Held-out pixels: {held['regression']:.2f} dB by kernel regression, {held['descent']:.2f} dB by "
         f"{report['steps']} steps of descent with the kernel, {held['network']:.2f} dB by the network after as many "
         "steps of fit."
+    )
+    if (apart := disagreement(report)) is None:
+        return found
+    return (
+        f"{found} At equal PSNR of the known pixels, up to {apart[1]:.1f} dB, kernel and network differ by at most "
+        f"{apart[0]:.2f} dB on held-out ones."
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ffnet.analysis import infinite, regression
-from ffnet.analysis.image_regression import CURVE_PIXELS, ImageKernel, at_end, suited, thinning
+from ffnet.analysis.image_regression import CURVE_PIXELS, ImageKernel, at_end, disagreement, suited, thinning
 from ffnet.analysis.limit import ntk_steps
 from ffnet.analysis.milestones import milestones
 from ffnet.datasets import ImageDataset
@@ -87,6 +87,14 @@ def test_the_network_s_curve_starts_at_the_mean_and_rises():
     assert curve[-1] > curve[0] + 1
     assert found["network"].shape == (8, 10, 3)
     assert f"{at_end(report, 'network')['held_out']:.2f} dB by the network after as many steps" in report["statement"]
+
+
+def test_kernel_and_network_are_compared_at_equal_scores_of_the_known_pixels():
+    descent = {"train": [10.0, 20.0, 30.0], "held_out": [8.0, 14.0, 18.0]}
+    network = {"train": [10.0, 15.0, 25.0, 35.0], "held_out": [8.0, 11.5, 15.9, 1.0]}
+    # The kernel has 11 dB where it has 15 dB of the known ones, and 16 dB where it has 25 dB; it never has 35 dB.
+    assert disagreement({"descent": descent, "network": network}) == (0.5, 25.0)
+    assert disagreement({"descent": descent, "network": {"train": [9.0], "held_out": [9.0]}}) is None
 
 
 ENCODERS = {
