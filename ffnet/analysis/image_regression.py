@@ -1,11 +1,11 @@
 """An image by kernel regression, by gradient descent with the kernel, and by the network that is trained."""
 
+import bisect
 import copy
 import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -231,8 +231,15 @@ def disagreement(report: Report) -> tuple[float, float] | None:
     ]
     if not shared:
         return None
-    apart = [abs(held - np.interp(known, descent["train"], descent["held_out"])) for known, held in shared]
-    return float(max(apart)), max(known for known, _ in shared)
+    apart = [abs(held - _between(descent["train"], descent["held_out"], known)) for known, held in shared]
+    return max(apart), max(known for known, _ in shared)
+
+
+def _between(x: list[float], y: list[float], at: float) -> float:
+    """Linear interpolation at a place in ``x``, which rises."""
+    right = max(1, bisect.bisect_left(x, at))
+    share = (at - x[right - 1]) / (x[right] - x[right - 1])
+    return y[right - 1] + share * (y[right] - y[right - 1])
 
 
 def statement(report: Report) -> str:

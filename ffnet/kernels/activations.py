@@ -33,9 +33,11 @@ class Dual(ABC):
 
 
 def angle(a: Tensor, b: Tensor, gap: Float[Tensor, "*nm"]) -> Float[Tensor, "*nm"]:
-    """The angle in [0, pi] between u and v, to full relative precision at 0, where an arccosine loses half."""
-    near = (gap - (a.sqrt() - b.sqrt()).square()).clamp(min=0)  # 4 sqrt(ab) sin^2(theta / 2)
-    far = ((a.sqrt() + b.sqrt()).square() - gap).clamp(min=0)  # 4 sqrt(ab) cos^2(theta / 2)
+    """The angle in [0, pi] between u and v, to full relative precision at 0, where an arccosine loses half;
+    near pi it has half."""
+    apart = (a.sqrt() - b.sqrt()).square()
+    near = (gap - apart).clamp(min=0)  # 4 sqrt(ab) sin^2(theta / 2)
+    far = (2 * (a + b) - gap - apart).clamp(min=0)  # 4 sqrt(ab) cos^2(theta / 2)
     return 2 * torch.atan2(near.sqrt(), far.sqrt())
 
 

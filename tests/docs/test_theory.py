@@ -585,7 +585,7 @@ def test_section_4_when_the_kernel_is_strictly_positive():
     torch.testing.assert_close(odd(x + x.flip(0)), odd(x) + odd(x.flip(0)))
     circle = script_of_tables().circle(32)
     values = frequency_eigenvalues(InfiniteMLP(1, "relu", "ntk").ntk(circle))
-    assert (values[3:16:2] < 1e-12 * values[0]).all()
+    assert (values[3:16:2] < 1e-8 * values[0]).all()  # the angle of opposite points has half of the digits
     assert values[1] > 0.1 * values[0]
     assert (values[2::2] > 1e-5 * values[0]).all()
     # Linear regression on 2m features has rank 2m, a network on them any.
