@@ -1,14 +1,16 @@
 """An image of a gigapixel: peak memory, and speed of training relative to an image in memory.
 
-    python benchmarks/gigapixel.py write FOLDER [--side 32768]    # the image, as .npy and tiled TIFF, and a smaller one
+    python benchmarks/gigapixel.py write FOLDER [--side 32768]    # the image in three formats, and a smaller one
     python benchmarks/gigapixel.py train FOLDER [--rounds 5]      # steps per second of each, by turns
     python benchmarks/gigapixel.py render FOLDER [--side 32768]   # trains a small network and renders it to a BigTIFF
 
-Each fit runs in a process of its own; memory is the process's peak above that of importing the same modules.
+Each fit runs in a process of its own, after its file has left the page cache; memory is the process's peak above that
+of importing the same modules (but zarr).
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +82,26 @@ def write_tiff(folder: Path, side: int) -> None:
     tifffile.imwrite(folder / "large.tif", every, photometric="rgb", **options)
 
 
+def write_zarr(folder: Path, side: int) -> None:
+    import zarr
+
+    part = picture(side, REPEATED)
+    options = {"shape": (side, side, 3), "chunks": (256, 256, 3), "dtype": "uint8", "overwrite": True}
+    array = zarr.create_array(str(folder / "large.zarr"), **options)
+    for start in range(0, side, REPEATED):
+        array[start : start + REPEATED] = part
+
+
+def forget(path: Path) -> None:
+    """Drops a file, or the files of a directory, from the page cache."""
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        if file.is_file():
+            descriptor = os.open(file, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(descriptor)
+
+
 def train(folder: Path, rounds: int, steps: int) -> None:
     """The same network and batches everywhere; the smaller image is in memory."""
     common = ["dataset.batch_size=16384", f"trainer.max_steps={steps}", "~callbacks.evaluation", "~callbacks.views"]
@@ -88,10 +110,15 @@ def train(folder: Path, rounds: int, steps: int) -> None:
         "small, in memory": ["dataset=image", f"dataset.path={folder}/small.npy", "dataset.between=0"],
         "large, .npy": ["dataset=mapped", f"dataset.path={folder}/large.npy"],
         "large, tiled TIFF": ["dataset=mapped", f"dataset.path={folder}/large.tif"],
+        "large, zarr": ["dataset=mapped", f"dataset.path={folder}/large.zarr"],
     }
+    files = dict(zip(kinds, ("small.npy", "large.npy", "large.tif", "large.zarr"), strict=True))
     ratios: dict[str, list[float]] = {kind: [] for kind in kinds}
     for _ in range(rounds):
-        found = {kind: measure([*own, *common]) for kind, own in kinds.items()}
+        found = {}
+        for kind, own in kinds.items():
+            forget(folder / files[kind])
+            found[kind] = measure([*own, *common])
         base = found["small, in memory"]["steps_per_second"]
         for kind, figures in found.items():
             ratios[kind].append(figures["steps_per_second"] / base)
@@ -118,6 +145,7 @@ if __name__ == "__main__":
     if arguments.what == "write":
         write(arguments.folder, arguments.side)
         write_tiff(arguments.folder, arguments.side)
+        write_zarr(arguments.folder, arguments.side)
     elif arguments.what == "train":
         train(arguments.folder, arguments.rounds, arguments.steps)
     else:

@@ -1,10 +1,10 @@
-"""Uniform, stratified and importance sampling: steps and seconds of training until 32 dB, and PSNR at the end.
+"""Uniform, stratified and importance sampling: steps and time of training until 32 dB, and PSNR at the end.
 
-    python benchmarks/samplers.py IMAGE... --output samplers.json
+    python benchmarks/samplers.py IMAGE... --seeds 3 --output samplers.json
 
-Scores during training are those of 2^15 pixels, about every quarter of a second, for which the clock stands still;
-steps and seconds are interpolated between them. What is in ``--output`` is not run again. Last come the milliseconds
-that a sampler takes per step, to draw 8192 of 393,216 queries and to learn of their errors.
+Scores during training are those of 2^15 pixels, about every quarter of a second; steps are interpolated between them.
+Seconds per step are measured apart, with the three samplers by turns in one process, so that other work on the machine
+meets all of them: the time until 32 dB is the product. What is in ``--output`` is not run again.
 """
 
 import argparse
@@ -16,88 +16,127 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from lightning.pytorch import Trainer
 from loops import assembled
 
 from ffnet.fitting import evaluate
-from ffnet.sampling import ImportanceSampler, Sampler, StratifiedSampler, UniformSampler
-from ffnet.training import KnowsSpans
+from ffnet.sampling import ImportanceSampler, StratifiedSampler, UniformSampler
+from ffnet.training import Fitting, KnowsSpans
 
 RECIPES = {"recipe=fast": ["recipe=fast"], "default": [], "recipe=quality": ["recipe=quality"]}
 SAMPLERS = {"uniform": UniformSampler, "stratified": StratifiedSampler, "importance": ImportanceSampler}
-TARGET, PIXELS, SECONDS = 32.0, 2**15, 0.25
+TARGET, PIXELS, SECONDS, ROUNDS = 32.0, 2**15, 0.25, 80
 
 
 class Reached(KnowsSpans):
-    """The steps and seconds of training after which the field had ``TARGET`` dB."""
+    """The steps of training after which the field had ``TARGET`` dB."""
 
     def __init__(self) -> None:
-        self.curve: list[tuple[float, float, float]] = []
+        self.curve: list[tuple[float, float]] = []
+        self.seconds = 0.0
 
     def on_train_batch_end(self, trainer, pl_module, *_) -> None:
-        if pl_module.seconds - (self.curve[-1][0] if self.curve else 0) < SECONDS and not pl_module.due(None):
+        if self.curve and pl_module.seconds - self.seconds < SECONDS and not pl_module.due(None):
             return
+        self.seconds = pl_module.seconds
         batch = pl_module.dataset.regular.batch(
             torch.randint(pl_module.dataset.regular.size, (PIXELS,), generator=torch.Generator().manual_seed(1))
         )
         with torch.inference_mode():
             error = (pl_module.field(batch.queries) - batch.targets).square().mean().item()
-        self.curve.append((pl_module.seconds, pl_module.step, -10 * math.log10(error)))
+        self.curve.append((pl_module.step, -10 * math.log10(error)))
 
-    def when(self) -> tuple[float, float]:
-        """(steps, seconds), infinite if never."""
-        seconds, steps, psnr = (np.array(column) for column in zip(*self.curve, strict=True))
+    def when(self) -> float:
+        """The steps, infinite if never."""
+        steps, psnr = (np.array(column) for column in zip(*self.curve, strict=True))
         after = int(np.argmax(psnr >= TARGET))
         if psnr[after] < TARGET:
-            return math.inf, math.inf
+            return math.inf
         part = slice(max(after - 1, 0), after + 1)
-        return float(np.interp(TARGET, psnr[part], steps[part])), float(np.interp(TARGET, psnr[part], seconds[part]))
+        return float(np.interp(TARGET, psnr[part], steps[part]))
+
+
+def made(image: Path, overrides: list[str]) -> tuple[Fitting, Trainer]:
+    still = ["~callbacks.evaluation", "~callbacks.views", "~callbacks.progress", "logger=none"]
+    return assembled([f"dataset.path={image}", *still, *overrides])
 
 
 def measure(image: Path, overrides: list[str]) -> dict[str, float]:
-    still = ["~callbacks.evaluation", "~callbacks.views", "~callbacks.progress", "logger=none"]
-    module, trainer = assembled([f"dataset.path={image}", *still, *overrides])
+    module, trainer = made(image, overrides)
     reached = Reached()
     trainer.callbacks.append(reached)
     trainer.fit(module)
-    psnr = evaluate(module.field, module.dataset)["psnr"]
-    steps, seconds = reached.when()
-    return {"steps": steps, "seconds": seconds, "psnr": psnr, "training": module.seconds}
+    return {"steps": reached.when(), "psnr": evaluate(module.field, module.dataset)["psnr"]}
 
 
-def milliseconds(sampler: Sampler, size: int = 393_216, steps: int = 100) -> float:
-    """Of a draw and an update, the median."""
-    generator, times = torch.Generator().manual_seed(0), []
-    errors = torch.rand(sampler.batch_size(size), generator=generator)
-    for _ in range(steps):
-        start = time.perf_counter()
-        index, _ = sampler.draw(size, generator)
-        if sampler.adaptive:
-            sampler.update(index, errors)
-        times.append(time.perf_counter() - start)
-    return 1000 * float(np.median(times))
+def milliseconds(image: Path, overrides: list[str]) -> dict[str, float]:
+    """Of a step with each sampler, the median; steps take turns."""
+    module, trainer = made(image, [*overrides, "sampler=uniform", f"trainer.max_steps={3 * ROUNDS}"])
+    count = module.dataset.batch_size
+    samplers = {name: make(count) for name, make in SAMPLERS.items()}
+    taken: dict[str, list[float]] = {name: [] for name in samplers}
+
+    def steps(_: object) -> None:
+        optimizer, schedule = module.optimizers(), module.lr_schedulers()
+        module.loss_steps = 1  # for the scalars
+        for number in range(3 * ROUNDS):
+            name = list(samplers)[number % 3]
+            module.dataset.sampler = samplers[name]
+            start = time.perf_counter()
+            module.stepper.step(number, optimizer, schedule)
+            taken[name].append(1000 * (time.perf_counter() - start))
+
+    module.training_step = steps
+    trainer.fit(module)
+    return {name: float(np.median(times[10:])) for name, times in taken.items()}
+
+
+def cell(found: list[dict[str, float]], milliseconds: float) -> str:
+    """Means over seeds; the spread of the steps is from the least to the most."""
+    steps = [one["steps"] for one in found]
+    end = f"{np.mean([one['psnr'] for one in found]):.2f} dB"
+    if not all(map(math.isfinite, steps)):
+        return f"not reached; {end}"
+    spread = f" ({min(steps):.0f} to {max(steps):.0f})" if len(steps) > 1 else ""
+    return f"{np.mean(steps) * milliseconds / 1000:.2f} s, {np.mean(steps):.0f} steps{spread}; {end}"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("images", nargs="+", type=Path)
-    parser.add_argument("--recipes", nargs="+", default=["recipe=fast", "default"], choices=list(RECIPES))
+    parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES))
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--output", type=Path, default=Path("samplers.json"))
     arguments = parser.parse_args()
     for logger in ("lightning.pytorch", "ffnet"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     found = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
+    seeds = [str(seed) for seed in range(arguments.seeds)]
+    for seed in seeds:
+        for recipe in arguments.recipes:
+            for image in arguments.images:
+                for sampler in SAMPLERS:
+                    kept = found.setdefault(recipe, {}).setdefault(image.stem, {}).setdefault(sampler, {})
+                    if seed not in kept:
+                        kept[seed] = measure(image, [*RECIPES[recipe], f"sampler={sampler}", f"seed={seed}"])
+                        arguments.output.write_text(json.dumps(found, indent=1))
     print("| | image |", " | ".join(SAMPLERS), "|")
     print("|---|---|" + "---|" * len(SAMPLERS))
     for recipe in arguments.recipes:
+        took = milliseconds(arguments.images[0], RECIPES[recipe])
+        every: dict[str, list[dict[str, float]]] = {sampler: [] for sampler in SAMPLERS}
         for image in arguments.images:
-            row = found.setdefault(f"{recipe} {image.name}", {})
-            for sampler in SAMPLERS:
-                if sampler not in row:
-                    row[sampler] = measure(image, [*RECIPES[recipe], f"sampler={sampler}"])
-                    arguments.output.write_text(json.dumps(found, indent=1))
-            cells = [
-                f"{r['steps']:.0f} steps, {r['seconds']:.1f} s; {r['psnr']:.2f} dB, {r['training']:.1f} s"
-                for r in (row[sampler] for sampler in SAMPLERS)
-            ]
+            rows = {sampler: [kept[seed] for seed in seeds] for sampler, kept in found[recipe][image.stem].items()}
+            cells = [cell(rows[sampler], took[sampler]) for sampler in SAMPLERS]
             print(f"| {recipe} | {image.stem} |", " | ".join(cells), "|", flush=True)
-    print(", ".join(f"{name} {milliseconds(make(8192)):.2f} ms" for name, make in SAMPLERS.items()))
+            if all(math.isfinite(one["steps"]) for kept in rows.values() for one in kept):
+                for sampler, kept in rows.items():
+                    mean = {key: float(np.mean([one[key] for one in kept])) for key in ("steps", "psnr")}
+                    every[sampler].append(mean)
+        cells = [
+            f"{np.mean([one['steps'] for one in kept]) * took[sampler] / 1000:.2f} s, "
+            f"{np.mean([one['steps'] for one in kept]):.0f} steps; {np.mean([one['psnr'] for one in kept]):.2f} dB"
+            for sampler, kept in every.items()
+        ]
+        print(f"| {recipe} | mean of {len(every['uniform'])} |", " | ".join(cells), "|", flush=True)
+        print(recipe, ", ".join(f"{sampler} {value:.2f} ms per step" for sampler, value in took.items()))

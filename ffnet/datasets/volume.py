@@ -24,8 +24,9 @@ class VolumeDataset(Dataset):
     """Fits a volume: coordinates are (x, y, z), values are the channels, with the range of the values as [0, 1].
 
     Args:
-        path: NIfTI, a TIFF stack, ``.npy``, ``.npz`` or HDF5; or an array or tensor (depth, height, width[, channels]).
-        key: the name of the array in an ``.npz`` or HDF5 file; None is the only one with 3 or 4 axes.
+        path: NIfTI, a TIFF stack, ``.npy``, ``.npz``, HDF5 or zarr; or an array or tensor (depth, height, width[,
+            channels]).
+        key: the name of the array in an ``.npz``, HDF5 or zarr file; None is the only one with 3 or 4 axes.
         spacing: sides of a voxel along x, y, z, in place of the file's affine; None keeps that.
         level: the value at the surface that ``ffnet mesh`` extracts; None is halfway between the smallest and largest.
         batch_size: voxels in a training batch, drawn uniformly with replacement; None is all of them in every step.

@@ -1,7 +1,6 @@
 """Images that stay on disk, read window by window: arrays of NumPy, TIFF, zarr."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from ffnet.signals.deep_files import check_shape, first_page, needing, reading, tiff_metadata, tiff_shape
 from ffnet.signals.metadata import NO_METADATA, Metadata
+from ffnet.signals.zarr_arrays import check_codecs, check_tree
 
 # Rows and columns that are read at once from a file that stores whole rows.
 WINDOW = (16, 1024)
@@ -18,11 +18,6 @@ LARGEST_WINDOW = 2**18
 LARGEST_CHUNK = 2**24
 # float32 tells so many positions in [0, 1] apart.
 LONGEST = 2**23
-# Codecs of zarr that only move and compress bytes; numcodecs has one that runs pickled code.
-CODECS = {
-    *("blosc", "bytes", "bz2", "crc32", "crc32c", "delta", "gzip", "lz4", "lzma", "sharding_indexed", "shuffle"),
-    *("transpose", "zlib", "zstd"),
-}
 # Pixels in all: the time of anything that reads them all is bounded.
 MOST = 2**34
 
@@ -154,23 +149,12 @@ class ZarrImage(MappedImage):
 
     def __init__(self, path: Path, array: Any) -> None:
         self.array = array
-        if unknown := sorted({*named_codecs(array.metadata.to_dict())} - CODECS):
-            raise ValueError(f"{path}: expected codecs {', '.join(sorted(CODECS))}, found {', '.join(unknown)}")
+        check_codecs(path, array)
         check_shape(path, tuple(array.shape), np.dtype(array.dtype))
         super().__init__(path, tuple(array.shape), np.dtype(array.dtype), array.chunks[:2])
 
     def _read(self, part: Rectangle) -> np.ndarray:
         return np.asarray(self.array[part.top : part.bottom, part.left : part.right])
-
-
-def named_codecs(metadata: Any) -> Iterator[str]:
-    """The names of the codecs in zarr's metadata of either format, without ``numcodecs.``."""
-    for key in ("codecs", "index_codecs", "filters", "compressor", "compressors"):
-        found = metadata.get(key) or ()
-        for codec in found if isinstance(found, list | tuple) else (found,):
-            plain = codec if isinstance(codec, dict) else codec.get_config()
-            yield str(plain.get("id", plain.get("name"))).removeprefix("numcodecs.")
-            yield from named_codecs(plain.get("configuration") or {})
 
 
 def open_mapped(path: Path) -> MappedImage:
@@ -186,6 +170,7 @@ def open_mapped(path: Path) -> MappedImage:
         with reading(path), needing(f"{path}: zarr"):
             import zarr
 
+            check_tree(path)
             return ZarrImage(path, zarr.open_array(str(path), mode="r"))
     with path.open("rb") as file:
         head = file.read(6)

@@ -13,7 +13,6 @@ from jaxtyping import Float, Shaped
 from PIL import Image
 from torch import Tensor
 
-from ffnet.atomic import check_replaceable
 from ffnet.budget import check
 from ffnet.geometry import Mesh, edges, extract
 from ffnet.rendering import planes, voxel_coordinates
@@ -153,9 +152,7 @@ class VolumeRecord(Rendered):
         Raises:
             OSError, ValueError: if there is none, or it cannot be written.
         """
-        suffix = volume_files.suffix_of(path)
-        volume_files.load(suffix)
-        check_replaceable(path)
+        suffix = volume_files.check_writable(path)
         if size is not None and scale is not None:
             raise ValueError(f"scale: expected null together with size, got {scale}")
         if scale is not None and (type(scale) not in (int, float) or not 0 < scale * max(self.size) < 2**31):
@@ -212,9 +209,9 @@ class VolumeSignal:
     """A volume in its own type.
 
     Args:
-        volume: a file: NIfTI, a TIFF stack, ``.npy``, ``.npz`` or HDF5; or an array or tensor (depth, height, width[,
-            channels]) in memory.
-        key: the name of the array in an ``.npz`` or HDF5 file; None is the only one with 3 or 4 axes.
+        volume: a file: NIfTI, a TIFF stack, ``.npy``, ``.npz``, HDF5 or zarr; or an array or tensor (depth, height,
+            width[, channels]) in memory.
+        key: the name of the array in an ``.npz``, HDF5 or zarr file; None is the only one with 3 or 4 axes.
         spacing: sides of a voxel along x, y, z, in place of the file's affine; None keeps that.
         level: the value at the surface that is meshed, for a volume of one channel; None is halfway between the
             smallest and the largest value.

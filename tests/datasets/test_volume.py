@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import shutil
 import sys
 import tracemalloc
 from pathlib import Path
@@ -22,6 +23,7 @@ from ffnet.signals.slices import slices
 nibabel = pytest.importorskip("nibabel")
 tifffile = pytest.importorskip("tifffile")
 h5py = pytest.importorskip("h5py")
+zarr = pytest.importorskip("zarr")
 
 # Oblique, mirrored, with voxels of 1.5 x 2 x 3 mm.
 AFFINE = np.array([[-1.5, 0.2, 0.0, 30.0], [0.1, 1.9, -0.4, -20.0], [0.0, 0.6, 3.0, 10.0], [0.0, 0.0, 0.0, 1.0]])
@@ -108,18 +110,23 @@ def save_hdf5(path, array):
         file["a/volume"] = array
 
 
+def save_zarr(path, array):
+    zarr.create_array(str(path), data=array, chunks=(2, *array.shape[1:]))
+
+
 FILES = {
     ".npy": (np.save, np.load),
     ".npz": (save_npz, lambda path: np.load(path)["volume"]),
     ".h5": (save_hdf5, lambda path: h5py.File(path)["a/volume"][()]),
     ".tif": (lambda path, array: tifffile.imwrite(path, array, photometric="minisblack"), tifffile.imread),
 }
+EVERY = FILES | {".zarr": (save_zarr, lambda path: zarr.open_array(path, mode="r")[...])}
 
 
-@pytest.mark.parametrize("suffix", FILES)
+@pytest.mark.parametrize("suffix", EVERY)
 @pytest.mark.parametrize("dtype", ["uint8", ">u2", "int16", "float64"])
 def test_arrays_are_written_back_as_they_were(tmp_path, suffix, dtype):
-    save, load = FILES[suffix]
+    save, load = EVERY[suffix]
     array = np.arange(2, 62).reshape(3, 4, 5).astype(dtype)
     save(tmp_path / f"a{suffix}", array)
     dataset = VolumeDataset(tmp_path / f"a{suffix}")
@@ -138,7 +145,7 @@ def test_arrays_are_written_back_as_they_were(tmp_path, suffix, dtype):
     assert load(written).dtype == array.dtype.newbyteorder("=")
 
 
-@pytest.mark.parametrize("suffix", [".nii", *FILES])
+@pytest.mark.parametrize("suffix", [".nii", *EVERY])
 def test_channels_are_fitted_and_written(tmp_path, suffix):
     array = np.arange(2 * 3 * 4 * 2, dtype=np.float32).reshape(2, 3, 4, 2)
     record = VolumeSignal(array).record
@@ -255,6 +262,26 @@ def refused(tmp_path, path):
         layout = h5py.VirtualLayout((3, 4, 5), "i2")
         layout[:] = h5py.VirtualSource("whole.h5", "a/volume", (3, 4, 5))
         file.create_virtual_dataset("a", layout)
+    save_zarr(tmp_path / "whole.zarr", good)
+    for name in ("cut", "linked", "pickle", "huge"):
+        shutil.copytree(tmp_path / "whole.zarr", tmp_path / f"{name}.zarr")
+    chunk = Path("c") / "0" / "0" / "0"
+    (tmp_path / "cut.zarr" / chunk).write_bytes((tmp_path / "whole.zarr" / chunk).read_bytes()[:-5])
+    (tmp_path / "linked.zarr" / chunk).unlink()
+    (tmp_path / "linked.zarr" / chunk).symlink_to(tmp_path / "whole.npy")
+    settings = json.loads((tmp_path / "whole.zarr" / "zarr.json").read_text())
+    for name, change in (
+        ("pickle", {"codecs": [{"name": "numcodecs.pickle", "configuration": {}}]}),
+        ("huge", {"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2**20, 2**20, 2**20]}}}),
+    ):
+        (tmp_path / f"{name}.zarr" / "zarr.json").write_text(json.dumps(settings | change))
+    (tmp_path / "empty.zarr").mkdir()
+    (tmp_path / "text.zarr").write_text("no volume at all")
+    sparse(tmp_path / "sparse.zarr")
+    group = zarr.open_group(tmp_path / "group.zarr", mode="w")
+    for name in ("a", "b"):
+        group.create_array(name, data=good)
+    save_zarr(tmp_path / "nan.zarr", np.where(good > 7, np.nan, 1.0))
     return tmp_path
 
 
@@ -280,10 +307,32 @@ REFUSED = {
     "page.tif": "expected a stack of pages of one size, got axes YX of (4, 5)",
     "vast.npy": "expected at most 268435456 pixels, got 999700029999",
     "vast.nii": "expected at most 268435456 pixels, got 900000000000",
-    "volume.xyz": "expected a volume, a file that ends in .nii, .nii.gz, .tif, .npy, .npz, .h5",
+    "volume.xyz": "expected a volume, a file that ends in .nii, .nii.gz, .tif, .npy, .npz, .h5, .zarr",
     "linked.h5": "expected one array with 3 or 4 axes, found none",
     "virtual.h5": "expected the values of a in the file, they are in others",
+    "empty.zarr": "expected a directory of zarr, with zarr.json or .zarray or .zgroup",
+    "text.zarr": "text.zarr: ",
+    "sparse.zarr": "sparse.zarr: ",
+    "cut.zarr": "expected a volume as .zarr (",
+    "linked.zarr": "expected files and directories, found a link or a device, 0",
+    "pickle.zarr": "pickle.zarr: ",
+    "huge.zarr": "a chunk, of values: expected at most 268435456 pixels",
+    "group.zarr": "expected one array with 3 or 4 axes, found a (3, 4, 5), b (3, 4, 5); say dataset.key=NAME",
+    "nan.zarr": "expected finite values, found NaN or infinity",
 }
+
+
+def test_an_array_of_a_zarr_group_is_chosen_and_written_as_an_array(refused):
+    record = VolumeDataset(refused / "group.zarr", key="b").record
+    good = np.load(refused / "whole.npy")[..., None]
+    for _ in range(2):  # the second replaces the first
+        record.rendering(SHAPE, refused / "new.zarr")(known_numbers(record, good), "cpu", lambda items: items)
+    np.testing.assert_array_equal(zarr.open_array(refused / "new.zarr", mode="r")[...], good[..., 0])
+    assert not list(refused.glob(".*"))
+    (refused / "mine.zarr").mkdir()
+    (refused / "mine.zarr" / "letter.txt").touch()
+    with pytest.raises(OSError, match="is a directory of other files"):
+        record.rendering(SHAPE, refused / "mine.zarr")
 
 
 def test_what_is_no_volume_is_refused_without_being_read(refused, capfd):
@@ -316,7 +365,9 @@ def test_arguments_out_of_range_are_refused(path, arguments, message):
         VolumeDataset(path, **arguments)
 
 
-@pytest.mark.parametrize(("library", "suffix"), [("nibabel", ".nii"), ("tifffile", ".tif"), ("h5py", ".h5")])
+@pytest.mark.parametrize(
+    ("library", "suffix"), [("nibabel", ".nii"), ("tifffile", ".tif"), ("h5py", ".h5"), ("zarr", ".zarr")]
+)
 def test_a_missing_library_is_named_with_its_extra(refused, monkeypatch, library, suffix):
     record = VolumeDataset(refused / "whole.npy").record
     monkeypatch.setitem(sys.modules, library, None)

@@ -44,7 +44,7 @@ NERF += ("dataset.operator.cells=4", "dataset.operator.every_n_steps=7", "encode
 AUDIO = ("dataset=audio", "dataset.path=tone.wav", "dataset.batch_size=64", "encoder.min_resolution=16")
 VOLUME = ("dataset=volume", "dataset.path=grid.npy", "dataset.batch_size=64")
 VIDEO = ("dataset=video", "dataset.path=clip.y4m", "dataset.batch_size=64")
-MAPPED = ("dataset=mapped", "dataset.path=pixels.npy", "dataset.batch_size=64", "encoder.num_frequencies=16")
+MAPPED = ("dataset=mapped", "dataset.path=pixels.npy", "dataset.batch_size=64", "encoder.levels=3")
 # Files that the fits read.
 INPUTS = ("views.npz", "tone.wav", "grid.npy", "clip.y4m", "pixels.npy")
 

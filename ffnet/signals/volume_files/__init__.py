@@ -1,4 +1,4 @@
-"""Reads and writes arrays of volumes: NIfTI, TIFF stacks, ``.npy``, ``.npz``, HDF5.
+"""Reads and writes arrays of volumes: NIfTI, TIFF stacks, ``.npy``, ``.npz``, HDF5, zarr.
 
 Nothing in a file is unpickled, and no file names another one that is opened.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ffnet.atomic import replacing
+from ffnet.atomic import check_replaceable, replacing
 from ffnet.budget import Excess
 from ffnet.signals.image_files import silent_stderr
 from ffnet.signals.volume_files.arrays import read_npy, read_npz, write_npy, write_npz
@@ -27,17 +27,17 @@ from ffnet.signals.volume_files.stored import (
     with_channels,
 )
 from ffnet.signals.volume_files.tiff import read_tiff, tifffile, write_tiff
+from ffnet.signals.volume_files.zarr_files import read_zarr, write_zarr, zarr
 
 __all__ = [
     "IDENTITY",
     "Affine",
     "Stored",
     "check_array",
+    "check_writable",
     "diagonal",
-    "load",
     "read",
     "spacing",
-    "suffix_of",
     "with_channels",
     "write",
 ]
@@ -49,6 +49,7 @@ READERS: dict[str, Callable[[Path, str | None], tuple[np.ndarray, Stored]]] = {
     ".npy": read_npy,
     ".npz": read_npz,
     ".h5": read_hdf5,
+    ".zarr": read_zarr,
 }
 WRITERS: dict[str, Callable[[Path, np.ndarray, Stored], None]] = {
     ".nii": write_nifti,
@@ -57,9 +58,14 @@ WRITERS: dict[str, Callable[[Path, np.ndarray, Stored], None]] = {
     ".npy": write_npy,
     ".npz": write_npz,
     ".h5": write_hdf5,
+    ".zarr": write_zarr,
 }
 # Those of them that need a library.
-LIBRARIES: dict[str, Callable[[], Any]] = {".nii": nibabel, ".nii.gz": nibabel, ".tif": tifffile, ".h5": h5py}
+LIBRARIES: dict[str, Callable[[], Any]] = {
+    **{".nii": nibabel, ".nii.gz": nibabel, ".tif": tifffile, ".h5": h5py, ".zarr": zarr}
+}
+# Those that are directories.
+DIRECTORIES = (".zarr",)
 
 
 def suffix_of(path: Path) -> str:
@@ -86,16 +92,17 @@ def read(path: Path, key: str | None = None) -> tuple[np.ndarray, Stored]:
     """The values (depth, height, width, channels) of a volume, and how they are stored.
 
     Args:
-        path: the file.
-        key: the name of the array in an ``.npz`` or HDF5 file; None is the only one with 3 or 4 axes.
+        path: the file, or zarr's directory.
+        key: the name of the array in an ``.npz``, HDF5 or zarr file; None is the only one with 3 or 4 axes.
 
     Raises:
         OSError: if the file cannot be read.
         ValueError: if it is no volume, is truncated, or holds other values than finite numbers.
     """
-    if not path.is_file():
+    directory = path.is_dir() and path.name.lower().endswith(DIRECTORIES)
+    if not (path.is_file() or directory):
         raise FileNotFoundError(f"{path}: expected a volume, found {'no file' if path.exists() else 'nothing'}")
-    if path.stat().st_size == 0:
+    if not (directory or path.stat().st_size):
         raise ValueError(f"{path}: expected a volume, is empty")
     suffix = suffix_of(path)
     load(suffix)
@@ -114,8 +121,23 @@ def read(path: Path, key: str | None = None) -> tuple[np.ndarray, Stored]:
     return values, stored
 
 
+def check_writable(path: Path) -> str:
+    """The suffix of the file that is to be written.
+
+    Raises:
+        OSError, ValueError: if it cannot be written.
+    """
+    suffix = suffix_of(path)
+    load(suffix)
+    directory = suffix in DIRECTORIES
+    if directory and path.is_dir() and any(path.iterdir()) and not (path / "zarr.json").is_file():
+        raise OSError(f"output: {path} is a directory of other files, expected one of zarr to be replaced")
+    check_replaceable(path, directory)
+    return suffix
+
+
 def write(path: Path, values: np.ndarray, stored: Stored) -> None:
     """Writes values (depth, height, width, channels) of the type that ``stored`` says, atomically."""
     array = values if stored.channel_axis or values.shape[-1] > 1 else values[..., 0]
-    with replacing(path) as temporary:
+    with replacing(path, stored.suffix in DIRECTORIES) as temporary:
         WRITERS[stored.suffix](temporary, array, stored)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ffnet.budget import check
 
-SUFFIXES = (".nii", ".nii.gz", ".tif", ".npy", ".npz", ".h5")
+SUFFIXES = (".nii", ".nii.gz", ".tif", ".npy", ".npz", ".h5", ".zarr")
 TYPES = (
     *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
     *("float16", "float32", "float64"),
