@@ -106,8 +106,8 @@ def fit(
         run = ffnet.fit(mesh, encoder=("positional", {"num_frequencies": 8}))
 
     Args:
-        signal: a path, or the signal itself: a Pillow image; a NumPy array or a tensor, by default an image (height,
-            width[, channels]), and else what ``dataset`` says: a volume (depth, height, width[, channels]), a video
+        signal: a path, whose suffix chooses the dataset as on the command line; or the signal itself: a Pillow image;
+            a NumPy array or a tensor, by default an image (height, width[, channels]), and else what ``dataset`` says: a volume (depth, height, width[, channels]), a video
             (frames, height, width, 3), a recording (samples[, channels]); a mapping of arrays, of what an ``.npz`` file
             for ``dataset="ct"`` or ``"mri"`` holds; a mesh with ``vertices`` and ``faces``, such as a
             ``trimesh.Trimesh``, whose dataset is ``occupancy``. None is the bundled image.
@@ -140,14 +140,17 @@ def fit(
     started = time.perf_counter()
     held = None if signal is None or isinstance(signal, str | PathLike) else signal
     place = None if directory is None else Path(directory)
+    config_dirs = [] if config_dir is None else [str(config_dir)]
     lines = [*_overrides(settings, signal, place, progress), *overrides]
+    if not any(line.startswith("dataset=") for line in lines) and (name := _dataset(signal, config_dirs)):
+        lines.insert(0, f"dataset={name}")
     with _nothing_left_behind(), quiet_libraries(), ExitStack() as stack:
         from ffnet.training import History
 
         history = History()
         try:
             with reading_input():
-                config = compose_config("fit", lines, [] if config_dir is None else [str(config_dir)])
+                config = compose_config("fit", lines, config_dirs)
                 _check_new(config, place)
                 stack.enter_context(limits_of(config))
                 plain: Any = OmegaConf.to_container(config, resolve=True)
@@ -196,14 +199,21 @@ def _overrides(settings: Mapping[str, Any], signal: Any, place: Path | None, pro
     lines = _keywords(settings)
     if signal is not None and isinstance(signal, str | PathLike):
         lines.append(_line("dataset.path", str(signal)))
-    elif hasattr(signal, "faces") and not any(line.startswith("dataset=") for line in lines):
-        lines.insert(0, "dataset=occupancy")
     lines.append(_line("run_dir", str(place or ".")))
     if not progress:
         lines.append("~callbacks.progress")
     if place is None:
         lines += ["logger=none", "~callbacks.checkpoints"]
     return lines
+
+
+def _dataset(signal: Any, config_dirs: Sequence[str]) -> str | None:
+    """The dataset for a signal, of a path as on the command line; None is the default."""
+    from ffnet.cli.kinds import dataset_of
+
+    if isinstance(signal, str | PathLike):
+        return dataset_of([str(signal)], config_dirs)
+    return "occupancy" if hasattr(signal, "faces") else None
 
 
 def _keywords(settings: Mapping[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import warnings
+import wave
 from pathlib import Path
 
 import lightning.pytorch  # noqa: F401 (which sets up loggers and warnings' filters when it is imported)
@@ -88,6 +89,17 @@ def test_it_gives_the_command_lines_bits_and_files(command, tmp_path, signal):
     assert (code, json.loads(out)) == (0, pytest.approx({k: v for k, v in run.scores.items() if k in json.loads(out)}))
     points = torch.rand(5, run.field.in_features)
     assert torch.equal(ffnet.load(tmp_path / "python")(points), run.field(points))
+
+
+def test_the_suffix_of_a_path_chooses_the_dataset(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(60, dtype=np.uint8).reshape(4, 5, 3))
+    with wave.open(str(tmp_path / "tone.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 600, "NONE", ""))
+        file.writeframes((9999 * np.sin(np.arange(600) / 9)).astype("<i2").tobytes())
+    for name, kind in (("a.npy", "Image"), ("tone.wav", "Audio")):
+        settings = {"trainer": {"max_steps": 2}, "model": {"hidden_features": 16}}
+        run = ffnet.fit(tmp_path / name, progress=False, **settings)
+        assert run.settings["dataset"]["_target_"] == f"ffnet.datasets.{kind}Dataset"
 
 
 def test_a_signal_in_memory_is_the_one_in_the_file(folder):

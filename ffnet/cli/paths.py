@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from ffnet.cli.flags import Request
+from ffnet.cli.kinds import dataset_of, scene
 from ffnet.cli.latest import LATEST, latest
 from ffnet.cli.overrides import quoted
 
@@ -24,38 +25,6 @@ PATHS = (
     *("hydra.run.dir", "hydra.sweep.dir"),
 )
 RUNS = ("checkpoint", "run", "resume")
-IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-MESHES = (".3mf", ".dae", ".glb", ".gltf", ".obj", ".off", ".ply", ".stl")
-SOUNDS = (".flac", ".mp3", ".ogg", ".wav")
-VIDEOS = (".avi", ".mkv", ".mov", ".mp4", ".webm")
-# What files of these suffixes hold.
-NOUNS = {
-    **dict.fromkeys(IMAGES, "an image"),
-    **dict.fromkeys(MESHES, "a mesh"),
-    **dict.fromkeys((*SOUNDS, ".m4a"), "sound"),
-    **dict.fromkeys(VIDEOS, "a video"),
-    **dict.fromkeys((".nii", ".gz", ".mha", ".nrrd"), "a volume"),
-    ".dcm": "a slice",
-    ".npz": "arrays",
-    ".json": "posed views",
-}
-# The suffixes of those that each dataset reads. A file's dataset, if none is chosen, is the first.
-READS = {
-    "image": IMAGES,
-    "occupancy": MESHES,
-    "sdf": MESHES,
-    "audio": SOUNDS,
-    "video": (*VIDEOS, ".gif"),
-    "nerf": (".json", ".npz"),
-    "volume": (".nii", ".gz", ".tif", ".tiff", ".npz"),
-    "ct": (*IMAGES, ".dcm", ".npz"),
-    "mri": (*IMAGES, ".nii", ".gz", ".npz"),
-    "inverse": IMAGES,
-    "gradient": IMAGES,
-    "mapped": (".tif", ".tiff"),
-}
-# A directory with one of these is a signal itself, for the dataset of its suffix.
-SCENES = ("transforms.json", "transforms_train.json")
 _KEY = re.compile(r"(\+{0,2}|~)[A-Za-z_][\w./@:-]*")
 # Values that Hydra reads as they are, and those that mean something in its grammar or in ffnet's.
 _SIMPLE = re.compile(r"([A-Za-z_./][\w./:-]*)?")
@@ -78,7 +47,9 @@ def literal(command: str, request: Request) -> Request:
         for path in paths if len(paths) > 1 else ():  # before a sweep of them begins
             if not os.path.lexists(_meant(subject, path)):
                 raise FileNotFoundError(f"{path}: no such file; expected a signal to fit")
-        overrides = _dataset(paths, overrides)
+        if paths and not any(override.startswith("dataset=") for override in overrides):
+            name = dataset_of(paths, request.config_dir)
+            overrides = overrides if name is None else [f"dataset={name}", *overrides]
     elif len(paths) > 1:
         raise ValueError(f"expected one {subject}, got {' and '.join(paths)}")
     if command == "evaluate":  # its dataset is that of the run, whatever it has been: its settings are not listed
@@ -102,7 +73,7 @@ def signals(path: str) -> list[str]:
         ValueError: if there are none, or it is a run directory.
     """
     place = Path(os.path.expanduser(path))
-    signal = scene(place) or (place / "zarr.json").exists() or (place / ".zarray").exists()
+    signal = scene(place) or any((place / name).exists() for name in ("zarr.json", ".zarray", ".zgroup"))
     if not place.is_dir() or signal:
         return [path]
     if any((place / name).exists() for name in ("checkpoints", ".hydra", "multirun.yaml")):
@@ -111,23 +82,6 @@ def signals(path: str) -> list[str]:
     if not files:
         raise ValueError(f"{path}: is a directory without files; expected a signal, or a directory of signals")
     return files
-
-
-def scene(place: Path) -> str | None:
-    """The name of the file with the cameras of a directory of posed views; None if it is no such directory."""
-    return next((name for name in SCENES if (place / name).is_file()), None)
-
-
-def check_kind(dataset: str, path: str) -> None:
-    """Raises ValueError if a file's suffix says that ``dataset``, an option of ffnet's, does not fit such signals."""
-    suffix = Path(path).suffix.lower()
-    datasets = [name for name, suffixes in READS.items() if suffix in suffixes]
-    if suffix not in NOUNS or dataset not in READS:
-        return
-    if dataset in datasets:
-        return
-    advice = f"say dataset={datasets[0]}" if datasets else "docs/own/dataset.md shows how to write a dataset for it"
-    raise ValueError(f"{path}: is {NOUNS[suffix]}, which dataset={dataset} does not fit; {advice}")
 
 
 def _spelled(argument: str) -> str:
@@ -151,16 +105,3 @@ def _meant(name: str, value: str) -> str:
     if name in RUNS and value == LATEST and not os.path.lexists(value):
         return str(latest())
     return os.path.expanduser(value)
-
-
-def _dataset(paths: list[str], overrides: list[str]) -> list[str]:
-    """``overrides``, with the dataset for signals of this kind unless they choose one."""
-    named = [scene(Path(os.path.expanduser(path))) or path for path in paths]
-    found = {_first(Path(name).suffix.lower()) for name in named}
-    chosen = any(override.startswith("dataset=") for override in overrides)
-    name = found.pop() if len(found) == 1 else "image"
-    return overrides if chosen or name == "image" else [f"dataset={name}", *overrides]
-
-
-def _first(suffix: str) -> str:
-    return next((name for name, suffixes in READS.items() if suffix in suffixes), "image")

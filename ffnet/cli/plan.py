@@ -13,10 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 from ffnet import stopping
 from ffnet.budget import Limits, checked_limits, limited
 from ffnet.cli.errors import reading_input
+from ffnet.cli.kinds import check_kind
 from ffnet.cli.latest import forgotten_if
 from ffnet.cli.launch import rank
 from ffnet.cli.overrides import combinations, parsed
-from ffnet.cli.paths import check_kind
 from ffnet.resources import resource
 
 # What a run, or the command ntk, has written.

@@ -112,7 +112,9 @@ def test_the_home_directory_and_the_kind_of_signal_are_known(tmp_path):
     assert found("fit", "bunny.OBJ")[0]["dataset"] == "occupancy"
     assert found("fit", "scene.npz")[0]["dataset"] == "nerf"
     assert found("fit", "bunny.obj", "dataset=mine")[0]["dataset"] == "mine"
-    assert "dataset" not in found("fit", "photo.jpg")[0]
+    assert found("fit", "speech.wav")[0]["dataset"] == "audio"
+    for name in ("photo.jpg", "either.zarr", "none.xyz"):
+        assert "dataset" not in found("fit", name)[0]
 
 
 def test_every_command_takes_its_path_as_an_argument():
@@ -142,6 +144,10 @@ def test_the_last_run_is_called_latest(command, tmp_path):
         (["dataset.path=a.obj"], "a.obj: is a mesh, which dataset=image does not fit; say dataset=occupancy"),
         (["dataset=occupancy", "a.png"], "a.png: is an image, which dataset=occupancy does not fit; say dataset=image"),
         (["dataset=image", "a.wav"], "a.wav: is sound, which dataset=image does not fit; say dataset=audio"),
+        (
+            ["a.zarr"],
+            "a.zarr: is an array on disk, which dataset=image does not fit; say dataset=mapped or ",
+        ),
         (["dataset=nerf", "a.mp4"], "a.mp4: is a video, which dataset=nerf does not fit"),
     ],
 )

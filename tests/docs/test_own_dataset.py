@@ -47,6 +47,19 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def test_a_suffix_chooses_the_dataset(folder, command):
+    """A kind of signal from outside needs no change to ffnet."""
+    (folder / "conf" / "signals.yaml").write_text(blocks("yaml")[1])
+    assert command("fit", "--config-dir", "conf", "tone.wav", *SHORT, "hydra.run.dir=run")[0] == 0
+    assert (folder / "run" / "reconstruction.wav").is_file()
+    settings = {"trainer": {"max_steps": 3}, "model": {"hidden_features": 16}, "schedule": "constant"}
+    run = ffnet.fit("tone.wav", config_dir="conf", progress=False, **settings)
+    assert run.settings["dataset"]["_target_"] == "sound.SoundDataset"
+    (folder / "conf" / "signals.yaml").write_text("- {noun: a recording}")
+    code, _, err = command("fit", "--config-dir", "conf", "tone.wav")
+    assert (code, err) == (2, "ffnet fit: conf/signals.yaml: expected a list of noun, suffixes and datasets\n")
+
+
 def metrics(run):
     return json.loads((run / "metrics.json").read_text())
 
@@ -60,7 +73,7 @@ def names(run):
 
 
 def test_the_code_is_at_most_60_lines_and_one_yaml():
-    assert len(blocks("yaml")) == 1
+    assert [block.count("\n") for block in blocks("yaml")[1:]] == [1]  # of signals.yaml, which is optional
     assert len("\n\n".join(blocks("python")).splitlines()) <= 60
 
 

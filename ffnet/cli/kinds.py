@@ -1,0 +1,77 @@
+"""Which dataset fits a file, by its suffix: the table ``signals.yaml`` of conf/ and of the user's configs."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from ffnet.resources import resource
+
+# A directory with one of these is a signal itself, for the dataset of its suffix.
+SCENES = ("transforms.json", "transforms_train.json")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """An entry of the table.
+
+    Attributes:
+        noun: what files of these ``suffixes`` hold, with its article.
+        datasets: options of ``dataset`` that fit them.
+        ask: whether none of these is chosen unasked.
+    """
+
+    noun: str
+    suffixes: list[str]
+    datasets: list[str]
+    ask: bool = False
+
+
+def kinds(config_dirs: Sequence[str] = ()) -> list[Kind]:
+    """The table.
+
+    Raises:
+        ValueError: if that of the user is none.
+    """
+    found = []
+    for path in [*(Path(place) / "signals.yaml" for place in config_dirs), resource("conf") / "signals.yaml"]:
+        try:
+            found += [Kind(**entry) for entry in yaml.safe_load(path.read_text())] if path.is_file() else []
+        except (TypeError, yaml.YAMLError) as error:
+            raise ValueError(f"{path}: expected a list of noun, suffixes and datasets") from error
+    return found
+
+
+def kind_of(path: str, config_dirs: Sequence[str] = ()) -> Kind | None:
+    """The entry of a file's suffix, or of the file with the cameras of a directory of posed views."""
+    place = Path(os.path.expanduser(path))
+    suffix = Path(scene(place) or place).suffix.lower()
+    return next((kind for kind in kinds(config_dirs) if suffix in kind.suffixes), None)
+
+
+def dataset_of(paths: Sequence[str], config_dirs: Sequence[str] = ()) -> str | None:
+    """The dataset that is chosen for ``paths`` unless the user chooses one: None is the default, images."""
+    found = [kind_of(path, config_dirs) for path in paths]
+    chosen = {kind.datasets[0] if kind and kind.datasets and not kind.ask else "image" for kind in found}
+    name = chosen.pop() if len(chosen) == 1 else "image"
+    return None if name == "image" else name
+
+
+def check_kind(dataset: str, path: str) -> None:
+    """Raises ValueError if a file's suffix says that ``dataset``, an option of ffnet's, does not fit such signals."""
+    kind = kind_of(path)
+    if kind is None or dataset in kind.datasets or all(dataset not in other.datasets for other in kinds()):
+        return
+    names = kind.datasets if kind.ask else kind.datasets[:1]
+    advice = f"say {' or '.join(f'dataset={name}' for name in names)}" if names else NEW
+    raise ValueError(f"{path}: is {kind.noun}, which dataset={dataset} does not fit; {advice}")
+
+
+NEW = "docs/own/dataset.md shows how to write a dataset for it"
+
+
+def scene(place: Path) -> str | None:
+    """The name of the file with the cameras of a directory of posed views; None if it is no such directory."""
+    return next((name for name in SCENES if (place / name).is_file()), None)
