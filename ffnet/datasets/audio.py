@@ -1,6 +1,5 @@
 """Audio: amplitudes over time."""
 
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from ffnet.datasets.base import IN_MEMORY, Batch, Dataset, Evaluation, Source, located
-from ffnet.operators import Operator
+from ffnet.datasets.checks import check_batch_size, check_part
+from ffnet.operators import Operator, PointEvaluation
 from ffnet.sampling import Sampler
 from ffnet.sampling.samplers import Unsized, sampler_of
 from ffnet.signals.audio import AudioRecord, AudioSignal, times
@@ -80,12 +80,8 @@ class AudioDataset(Dataset):
         super().__init__()
         if path is None:
             raise ValueError("path: expected a recording, say dataset.path=FILE.wav")
-        if type(start) not in (int, float) or not 0 <= start < math.inf:
-            raise ValueError(f"start: expected seconds of at least 0, got {start!r}")
-        if duration is not None and (type(duration) not in (int, float) or not 0 < duration < math.inf):
-            raise ValueError(f"duration: expected seconds above 0, or null, got {duration!r}")
-        if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
-            raise ValueError(f"batch_size: expected an integer of at least 1, or null, got {batch_size!r}")
+        check_part(start, duration)
+        check_batch_size(batch_size)
         self.path = located(path)
         signal = AudioSignal(self.path or path, start, duration, rate)
         from ffnet.metrics import SNR, LogSpectralDistance  # which takes seconds, hence after the file is read
@@ -93,8 +89,7 @@ class AudioDataset(Dataset):
         self.record = signal.record
         self.in_features, self.out_features = 1, self.record.channels
         self.source = Samples((signal.samples + 1) / 2)
-        if operator is not None:
-            self.operator = operator
+        self.operator = operator or PointEvaluation()
         self.sampler = sampler_of(sampler, batch_size)
         self.metrics = {"snr": SNR(0.5)}
         whole = {"lsd": LogSpectralDistance(), **(metrics or {})}

@@ -1,11 +1,13 @@
 """Whether the parts of a dataset are what they should be, and fit together."""
 
+import math
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from ffnet import budget
 from ffnet.metrics.score import score_of
 
 if TYPE_CHECKING:
@@ -16,6 +18,21 @@ def check_kind(name: str, part: object, kind: type, expected: str) -> None:
     """Raises ValueError, which says what was ``expected``, if ``part`` is no ``kind``."""
     if not isinstance(part, kind):
         raise ValueError(f"{name}: expected {expected}, got {type(part).__name__}")
+
+
+def check_batch_size(batch_size: Any) -> None:
+    """Raises ValueError unless ``batch_size`` is a number of queries within the limit of points, or None for all."""
+    if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
+        raise ValueError(f"batch_size: expected an integer of at least 1, or null, got {batch_size!r}")
+    budget.check("points", batch_size or 0, "batch_size")
+
+
+def check_part(start: Any, duration: Any) -> None:
+    """Raises ValueError unless ``start`` and ``duration``, which may be None, are those of a part in seconds."""
+    if type(start) not in (int, float) or not 0 <= start < 2**31:
+        raise ValueError(f"start: expected seconds in [0, 2^31), got {start!r}")
+    if duration is not None and (type(duration) not in (int, float) or not 0 < duration < math.inf):
+        raise ValueError(f"duration: expected seconds above 0, or null, got {duration!r}")
 
 
 def checked_metrics(metrics: "Mapping[str, Metric] | None") -> "dict[str, Metric]":

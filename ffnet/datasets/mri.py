@@ -191,7 +191,7 @@ class MRIDataset(Dataset):
         if isinstance(self.record, VolumeRecord):
             assert isinstance(self.pixels, Voxels)
             target = self.record.picture(self.pixels.at, max_side, device)
-            fitted = self.record.slices(field, max_side, device)
+            fitted = self.record.pictured(field, max_side, device)
             filled = self.zero_filled().flatten()[:, None].to(device)
             return {
                 "target": target,

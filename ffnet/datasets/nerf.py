@@ -53,7 +53,7 @@ class NerfDataset(Dataset):
     Args:
         path: Blender's ``transforms.json``, a directory that holds one, or an ``.npz`` file; see
             ``ffnet.signals.posed_views.PosedViews``.
-        held_out: every so many-th view, from the first, is held out.
+        held_out: every n-th view, from the first, is held out.
         batch_size: rays in a training batch, drawn uniformly with replacement from all training views.
         downsample: pixels along a side of a view that are averaged to one.
         operator: how a ray sees the field; transparent pixels are composited on its background.

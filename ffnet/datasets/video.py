@@ -1,21 +1,16 @@
 """Videos: colours in a plane over time."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxtyping import Float
-from PIL import Image
-from torch import Tensor
-
-from ffnet import budget
-from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, located
-from ffnet.datasets.voxels import Voxels
-from ffnet.operators import Operator
+from ffnet.datasets.base import IN_MEMORY, Evaluation, located
+from ffnet.datasets.checks import check_batch_size, check_part
+from ffnet.datasets.voxels import VoxelDataset, Voxels
+from ffnet.operators import Operator, PointEvaluation
 from ffnet.sampling import Sampler
 from ffnet.sampling.samplers import Unsized, sampler_of
-from ffnet.signals.video import VIEW_SIDE, VideoRecord, VideoSignal
+from ffnet.signals.video import VideoRecord, VideoSignal
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
@@ -24,7 +19,7 @@ if TYPE_CHECKING:
 SCORED = 2**25
 
 
-class VideoDataset(Dataset):
+class VideoDataset(VoxelDataset):
     """Fits a video: coordinates are (x, y, time), values are red, green and blue.
 
     Scores are ``psnr``, pooled over all frames, and the mean and the lowest of the frames' own, ``frame_psnr`` and
@@ -47,7 +42,6 @@ class VideoDataset(Dataset):
     """
 
     record: VideoRecord
-    source: Voxels
     path: Path | None
 
     def __init__(
@@ -65,13 +59,8 @@ class VideoDataset(Dataset):
         super().__init__()
         if path is None:
             raise ValueError("path: expected a video, say dataset.path=FILE.mp4")
-        if type(start) not in (int, float) or not 0 <= start < 2**31:
-            raise ValueError(f"start: expected seconds of at least 0, got {start!r}")
-        if duration is not None and (type(duration) not in (int, float) or not 0 < duration < math.inf):
-            raise ValueError(f"duration: expected seconds above 0, or null, got {duration!r}")
-        if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
-            raise ValueError(f"batch_size: expected an integer of at least 1, or null, got {batch_size!r}")
-        budget.check("points", batch_size or 0, "batch_size")
+        check_part(start, duration)
+        check_batch_size(batch_size)
         self.path = located(path)
         signal = VideoSignal(self.path or path, start, duration, size, rate)
         from ffnet.metrics import PSNR, FramePSNR  # which takes seconds, hence after the file is read
@@ -79,27 +68,12 @@ class VideoDataset(Dataset):
         self.record = signal.record
         self.in_features, self.out_features = self.record.features
         self.source = Voxels(signal.pixels, 0, 255)
-        if operator is not None:
-            self.operator = operator
+        self.operator = operator or PointEvaluation()
         self.sampler = sampler_of(sampler, batch_size)
         self.metrics = {"psnr": PSNR()}
         frames = {"frame_psnr": FramePSNR("mean"), "worst_frame_psnr": FramePSNR("min")}
         whole = {**(frames if self.source.size <= SCORED else {}), **(metrics or {})}
         self.add_evaluation(Evaluation("", self.source, {"psnr": PSNR()}, None, self.source.grid, whole))
-
-    def mean(self) -> list[float]:
-        return self.source.mean()
-
-    def views(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, Float[Tensor, "h w 3"]]:
-        """Four frames of ``target``, ``reconstruction`` and ``error`` (absolute, five times as bright)."""
-        device = self.source.values.device
-        target = self.record.picture(self.source.at, max_side, device)
-        fitted = self.record.pictured(field, max_side, device)
-        return {"target": target, "reconstruction": fitted, "error": (5 * (fitted - target).abs()).clamp(max=1)}
-
-    def image(self) -> Image.Image:
-        shown = self.record.picture(self.source.at, VIEW_SIDE, self.source.values.device)
-        return Image.fromarray((255 * shown).round().byte().numpy())
 
     def resolved(self) -> dict[str, Any]:
         return {"path": str(self.path) if self.path else IN_MEMORY}

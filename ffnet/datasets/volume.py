@@ -1,26 +1,22 @@
 """Volumes: values in space."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxtyping import Float
-from PIL import Image
-from torch import Tensor
-
-from ffnet import budget
-from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, located
-from ffnet.datasets.voxels import Voxels
-from ffnet.operators import Operator
+from ffnet.datasets.base import IN_MEMORY, Evaluation, located
+from ffnet.datasets.checks import check_batch_size
+from ffnet.datasets.voxels import VoxelDataset, Voxels
+from ffnet.operators import Operator, PointEvaluation
 from ffnet.sampling import Sampler
 from ffnet.sampling.samplers import Unsized, sampler_of
-from ffnet.signals.volume import VIEW_SIDE, VolumeRecord, VolumeSignal
+from ffnet.signals.volume import VolumeRecord, VolumeSignal
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
 
 
-class VolumeDataset(Dataset):
+class VolumeDataset(VoxelDataset):
     """Fits a volume: coordinates are (x, y, z), values are the channels, with the range of the values as [0, 1].
 
     Args:
@@ -41,7 +37,6 @@ class VolumeDataset(Dataset):
     """
 
     record: VolumeRecord
-    source: Voxels
     path: Path | None
 
     def __init__(
@@ -58,9 +53,7 @@ class VolumeDataset(Dataset):
         super().__init__()
         if path is None:
             raise ValueError("path: expected a volume, say dataset.path=FILE.nii.gz")
-        if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
-            raise ValueError(f"batch_size: expected an integer of at least 1, or null, got {batch_size!r}")
-        budget.check("points", batch_size or 0, "batch_size")
+        check_batch_size(batch_size)
         self.path = located(path)
         signal = VolumeSignal(self.path or path, key, spacing, level)
         from ffnet.metrics import PSNR  # which takes seconds, hence after the file is read
@@ -68,25 +61,10 @@ class VolumeDataset(Dataset):
         self.record = signal.record
         self.in_features, self.out_features = self.record.features
         self.source = Voxels(signal.voxels, self.record.low, self.record.high)
-        if operator is not None:
-            self.operator = operator
+        self.operator = operator or PointEvaluation()
         self.sampler = sampler_of(sampler, batch_size)
         self.metrics = {"psnr": PSNR()}
         self.add_evaluation(Evaluation("", self.source, {"psnr": PSNR()}, None, self.source.grid, metrics))
-
-    def mean(self) -> list[float]:
-        return self.source.mean()
-
-    def views(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, Float[Tensor, "h w 3"]]:
-        """Three orthogonal slices of ``target``, ``reconstruction`` and ``error`` (absolute, five times as bright)."""
-        device = self.source.values.device
-        target = self.record.picture(self.source.at, max_side, device)
-        fitted = self.record.slices(field, max_side, device)
-        return {"target": target, "reconstruction": fitted, "error": (5 * (fitted - target).abs()).clamp(max=1)}
-
-    def image(self) -> Image.Image:
-        shown = self.record.picture(self.source.at, VIEW_SIDE, self.source.values.device)
-        return Image.fromarray((255 * shown).round().byte().numpy())
 
     def resolved(self) -> dict[str, Any]:
         return {"path": str(self.path) if self.path else IN_MEMORY}

@@ -89,7 +89,7 @@ class VolumeRendering(Operator):
         coarse: points along a ray in the first pass, which has no gradient; 0 for none.
         near, far: distances from the camera between which the samples lie, in the scene's unit; None for no bound other
             than the cube.
-        background: grey level in [0, 1] of what is behind the scene: 0 is black, 1 is white.
+        background: grey level of the background in [0, 1]: 0 is black, 1 is white.
         directions: the field has three more coordinates, the ray's direction as a unit vector.
         cells: along an axis of the grid that remembers where the field is empty; 0 keeps none.
         every_n_steps: between two looks at where it is empty.

@@ -106,7 +106,7 @@ class VolumeRecord(Rendered):
         values = self.array(field, device)
         return values if self.channel_axis else values[..., 0]
 
-    def slices(self, field: Field, max_side: int, device: torch.device | str = "cpu") -> Float[Tensor, "h w 3"]:
+    def pictured(self, field: Field, max_side: int, device: torch.device | str = "cpu") -> Float[Tensor, "h w 3"]:
         """Three orthogonal slices of the field."""
         with torch.inference_mode():
             return self.picture(lambda index: field(voxel_coordinates(index, self.size)), max_side, device)
@@ -122,7 +122,7 @@ class VolumeRecord(Rendered):
         """Writes the volume as its file was, and three slices of it as ``views.png``."""
         path = directory / f"reconstruction{WRITTEN.get(self.suffix, self.suffix)}"
         volume_files.write(path, self.array(field, device), self.stored)
-        shown = self.slices(field, VIEW_SIDE, device)
+        shown = self.pictured(field, VIEW_SIDE, device)
         save_image(Image.fromarray((255 * shown).round().byte().numpy()), directory / "views.png")
         return path
 

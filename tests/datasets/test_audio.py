@@ -142,10 +142,11 @@ def test_what_is_no_sound_is_refused_without_being_read(refused):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"start": -1}, "start: expected seconds of at least 0, got -1"),
-        ({"start": 1e308}, "start, duration: expected at least 2 of 2000 samples, got 0"),
+        ({"start": -1}, "start: expected seconds in [0, 2^31), got -1"),
+        ({"start": 1e308}, "start: expected seconds in [0, 2^31), got 1e+308"),
         ({"duration": 0}, "duration: expected seconds above 0, or null, got 0"),
         ({"duration": 1e-9}, "start, duration: expected at least 2 of 2000 samples, got 0"),
+        ({"batch_size": 2**40}, "batch_size: expected at most 67108864 points"),
         ({"batch_size": 1.5}, "batch_size: expected an integer of at least 1, or null, got 1.5"),
     ],
 )

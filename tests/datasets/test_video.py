@@ -230,8 +230,8 @@ def test_what_is_no_video_is_refused_without_being_read(refused, capfd):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"start": -1}, "start: expected seconds of at least 0, got -1"),
-        ({"start": 1e308}, "start: expected seconds of at least 0, got 1e+308"),
+        ({"start": -1}, "start: expected seconds in [0, 2^31), got -1"),
+        ({"start": 1e308}, "start: expected seconds in [0, 2^31), got 1e+308"),
         ({"start": 99}, "expected frames from 99 s on, found none"),
         ({"duration": 0}, "duration: expected seconds above 0, or null, got 0"),
         ({"duration": math.nan}, "duration: expected seconds above 0, or null, got nan"),
