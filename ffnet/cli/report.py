@@ -41,7 +41,8 @@ def report_(config: DictConfig) -> None:
         page = report(runs, str(folder), target, config.max_side)
         with replacing(output) as temporary:
             temporary.write_text(page, encoding="utf-8")
-    log.info("wrote   %s, %d runs, %.1f MB", output, len(runs), output.stat().st_size / 1e6)
+    count = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
+    log.info("wrote   %s, %s, %.1f MB", output, count, output.stat().st_size / 1e6)
 
 
 def _target(found: "Run", trust: Sequence[str], kept: "dict[str, Image.Image | None]") -> "Image.Image | None":

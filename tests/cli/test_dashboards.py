@@ -278,11 +278,15 @@ def test_the_axes_of_curves_have_round_numbers(browser, sweep):
     page.close()
 
 
-def test_a_single_evaluation_is_a_dot_at_its_step(browser, command, tmp_path):
+def test_a_run_that_was_scored_once_is_shown_with_the_curve_of_its_batches(browser, command, tmp_path):
     assert command("fit", *SMALL, "callbacks.evaluation.every_n_steps=1000", "hydra.run.dir=runs/0")[0] == 0
     assert command("report", "run=runs")[0] == 0
     page = browser.new_page()
     page.goto(f"file://{tmp_path / 'report.html'}")
+    assert page.locator("#shared").inner_text().startswith("1 run;")
+    assert page.locator("#tag").input_value() == "train/psnr"
+    assert page.locator("#curves path.dot").count() == 0
+    page.locator("#tag").select_option("val/psnr")  # a dot at its step
     assert page.locator("#curves path.dot").count() == 1
     assert page.locator("#curves text").all_text_contents()[:2] == ["step", "20"]
     page.close()

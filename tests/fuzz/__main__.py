@@ -19,6 +19,7 @@ from dataclasses import asdict
 from tests.fuzz import material, stored
 from tests.fuzz.harness import KINDS, Result, result
 from tests.fuzz.judge import ACCEPTED, DEFECTS, DIVERGED, REFUSED
+from tests.fuzz.recordings import recordings
 from tests.harness import forked
 
 
@@ -56,6 +57,7 @@ def main() -> int:
     for kind in stored.KINDS:
         stored.contents(kind)
     material.images()
+    recordings()
     gc.freeze()  # so that forks copy fewer pages
     numbers = list(range(arguments.first, arguments.first + arguments.inputs))
     counts: Counter[tuple[str, str]] = Counter()

@@ -12,6 +12,7 @@ import jaxtyping
 from tests.fuzz.arguments import outputs, overrides
 from tests.fuzz.case import Case, Generate
 from tests.fuzz.judge import contents, verdict
+from tests.fuzz.recordings import recording
 from tests.fuzz.signals import image, mesh, views
 from tests.fuzz.stored import checkpoint, exported, record
 from tests.harness import forked
@@ -21,6 +22,7 @@ KINDS: dict[str, tuple[Generate, int]] = {
     "image": (image, 4),
     "mesh": (mesh, 4),
     "scene": (views, 2),
+    "recording": (recording, 4),
     "checkpoint": (checkpoint, 6),
     "export": (exported, 2),
     "record": (record, 4),

@@ -14,7 +14,7 @@ from tests.harness import forked
 
 pytestmark = pytest.mark.untraced
 
-SHORT = 33
+SHORT = 37
 OUTPUT = Case(["render", "output=out.png"], {"old.txt": b"old"}, "out.png")
 
 
