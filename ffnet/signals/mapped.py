@@ -8,7 +8,7 @@ import numpy as np
 
 from ffnet.signals.deep_files import check_shape, first_page, needing, reading, tiff_metadata, tiff_shape
 from ffnet.signals.metadata import NO_METADATA, Metadata
-from ffnet.signals.zarr_arrays import check_codecs, check_tree
+from ffnet.signals.zarr_arrays import check_stored, check_tree
 
 # Rows and columns that are read at once from a file that stores whole rows.
 WINDOW = (16, 1024)
@@ -149,7 +149,7 @@ class ZarrImage(MappedImage):
 
     def __init__(self, path: Path, array: Any) -> None:
         self.array = array
-        check_codecs(path, array)
+        check_stored(path, array)
         check_shape(path, tuple(array.shape), np.dtype(array.dtype))
         super().__init__(path, tuple(array.shape), np.dtype(array.dtype), array.chunks[:2])
 

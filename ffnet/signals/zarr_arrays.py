@@ -1,5 +1,6 @@
 """Arrays of zarr: reading one runs no code and opens no file outside its directory."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,20 @@ CODECS = {
     *("transpose", "zlib", "zstd"),
 }
 
+# The files of an array or a group, of formats 3 and 2.
+METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
+LARGEST_METADATA = 2**24
 
-def check_codecs(path: Path, array: Any) -> None:
-    """Raises ValueError if the values of an array are stored with other codecs than ``CODECS``."""
+
+def check_stored(path: Path, array: Any) -> None:
+    """Raises ValueError if the values of an array in a directory are stored with other codecs than ``CODECS``, or in
+    files that are much larger than what they hold."""
     if unknown := sorted({*named_codecs(array.metadata.to_dict())} - CODECS):
         raise ValueError(f"{path}: expected codecs {', '.join(sorted(CODECS))}, found {', '.join(unknown)}")
+    most = 2 * math.prod(array.shards or array.chunks) * array.dtype.itemsize + LARGEST_METADATA
+    for file in (path / array.path).rglob("*"):
+        if file.is_file() and file.stat().st_size > most:
+            raise ValueError(f"{path}: expected at most {most} bytes a chunk, {file.name} has {file.stat().st_size}")
 
 
 def named_codecs(metadata: Any) -> Iterator[str]:
@@ -28,7 +38,10 @@ def named_codecs(metadata: Any) -> Iterator[str]:
 
 
 def check_tree(path: Path) -> None:
-    """Raises ValueError if a directory holds anything but files and directories, such as links to other files."""
+    """Raises ValueError if a directory holds anything but files and directories, such as links to other files, or
+    metadata that are too large to be read."""
     for place in path.rglob("*"):
         if place.is_symlink() or not (place.is_file() or place.is_dir()):
             raise ValueError(f"{path}: expected files and directories, found a link or a device, {place.name}")
+        if place.name in METADATA and place.stat().st_size > LARGEST_METADATA:
+            raise ValueError(f"{path}: expected at most {LARGEST_METADATA} bytes of metadata, {place.name} has more")

@@ -263,12 +263,14 @@ def refused(tmp_path, path):
         layout[:] = h5py.VirtualSource("whole.h5", "a/volume", (3, 4, 5))
         file.create_virtual_dataset("a", layout)
     save_zarr(tmp_path / "whole.zarr", good)
-    for name in ("cut", "linked", "pickle", "huge"):
+    for name in ("cut", "linked", "pickle", "huge", "vast", "told"):
         shutil.copytree(tmp_path / "whole.zarr", tmp_path / f"{name}.zarr")
     chunk = Path("c") / "0" / "0" / "0"
     (tmp_path / "cut.zarr" / chunk).write_bytes((tmp_path / "whole.zarr" / chunk).read_bytes()[:-5])
     (tmp_path / "linked.zarr" / chunk).unlink()
     (tmp_path / "linked.zarr" / chunk).symlink_to(tmp_path / "whole.npy")
+    os.truncate(tmp_path / "vast.zarr" / chunk, 2 << 40)
+    os.truncate(tmp_path / "told.zarr" / "zarr.json", 2 << 40)
     settings = json.loads((tmp_path / "whole.zarr" / "zarr.json").read_text())
     for name, change in (
         ("pickle", {"codecs": [{"name": "numcodecs.pickle", "configuration": {}}]}),
@@ -310,12 +312,14 @@ REFUSED = {
     "volume.xyz": "expected a volume, a file that ends in .nii, .nii.gz, .tif, .npy, .npz, .h5, .zarr",
     "linked.h5": "expected one array with 3 or 4 axes, found none",
     "virtual.h5": "expected the values of a in the file, they are in others",
-    "empty.zarr": "expected a directory of zarr, with zarr.json or .zarray or .zgroup",
+    "empty.zarr": "expected a directory of zarr, with zarr.json, .zarray or .zgroup",
     "text.zarr": "text.zarr: ",
     "sparse.zarr": "sparse.zarr: ",
     "cut.zarr": "expected a volume as .zarr (",
     "linked.zarr": "expected files and directories, found a link or a device, 0",
     "pickle.zarr": "pickle.zarr: ",
+    "vast.zarr": "bytes a chunk, 0 has 2199023255552",
+    "told.zarr": "expected at most 16777216 bytes of metadata, zarr.json has more",
     "huge.zarr": "a chunk, of values: expected at most 268435456 pixels",
     "group.zarr": "expected one array with 3 or 4 axes, found a (3, 4, 5), b (3, 4, 5); say dataset.key=NAME",
     "nan.zarr": "expected finite values, found NaN or infinity",

@@ -115,6 +115,8 @@ def read(path: Path, key: str | None = None) -> tuple[np.ndarray, Stored]:
         raise ValueError(f"{path}: does not fit in memory") from error
     except Exception as error:  # of readers of many formats
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if line.startswith(f"{path}: "):
+            raise ValueError(line) from error
         raise ValueError(f"{path}: expected a volume as {suffix} ({line})") from error
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError(f"{path}: expected finite values, found NaN or infinity")

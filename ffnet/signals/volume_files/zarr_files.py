@@ -10,10 +10,7 @@ import numpy as np
 from ffnet.budget import check
 from ffnet.signals.extras import library
 from ffnet.signals.volume_files.stored import Stored, Unfit, check_array, chosen, with_channels
-from ffnet.signals.zarr_arrays import check_codecs, check_tree
-
-# The files of an array or a group, of formats 3 and 2.
-METADATA = ("zarr.json", ".zarray", ".zgroup")
+from ffnet.signals.zarr_arrays import METADATA, check_stored, check_tree
 
 
 def zarr() -> Any:
@@ -21,8 +18,8 @@ def zarr() -> Any:
 
 
 def read_zarr(path: Path, key: str | None) -> tuple[np.ndarray, Stored]:
-    if not any((path / name).is_file() for name in METADATA):
-        raise Unfit(f"expected a directory of zarr, with {' or '.join(METADATA)}")
+    if not any((path / name).is_file() for name in METADATA[:3]):
+        raise Unfit(f"expected a directory of zarr, with {', '.join(METADATA[:2])} or {METADATA[2]}")
     check_tree(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what else is in the directory
@@ -37,7 +34,7 @@ def read_zarr(path: Path, key: str | None) -> tuple[np.ndarray, Stored]:
         held = arrays[name]
         check_array(held.shape, held.dtype, name)
         check("pixels", math.prod(held.chunks), "a chunk, of values")
-        check_codecs(path, held)
+        check_stored(path, held)
         array = np.asarray(held[...])
     return with_channels(array), Stored(".zarr", array.dtype.name, array.ndim == 4)
 
