@@ -91,14 +91,14 @@ def milliseconds(image: Path, overrides: list[str]) -> dict[str, float]:
     return {name: float(np.median(times[10:])) for name, times in taken.items()}
 
 
-def cell(found: list[dict[str, float]], milliseconds: float) -> str:
-    """Means over seeds; the spread of the steps is from the least to the most."""
-    steps = [one["steps"] for one in found]
-    end = f"{np.mean([one['psnr'] for one in found]):.2f} dB"
-    if not all(map(math.isfinite, steps)):
-        return f"not reached; {end}"
-    spread = f" ({min(steps):.0f} to {max(steps):.0f})" if len(steps) > 1 else ""
-    return f"{np.mean(steps) * milliseconds / 1000:.2f} s, {np.mean(steps):.0f} steps{spread}; {end}"
+def cells(found: dict[str, list[dict[str, float]]], took: dict[str, float]) -> str:
+    """Of each sampler, the means over its runs."""
+    every = []
+    for sampler, runs in found.items():
+        steps, psnr = (float(np.mean([one[name] for one in runs])) for name in ("steps", "psnr"))
+        reached = f"{steps * took[sampler] / 1000:.2f} s, {steps:.0f} steps" if math.isfinite(steps) else "not reached"
+        every.append(f"{reached}; {psnr:.2f} dB")
+    return " | ".join(every)
 
 
 if __name__ == "__main__":
@@ -124,19 +124,12 @@ if __name__ == "__main__":
     print("|---|---|" + "---|" * len(SAMPLERS))
     for recipe in arguments.recipes:
         took = milliseconds(arguments.images[0], RECIPES[recipe])
-        every: dict[str, list[dict[str, float]]] = {sampler: [] for sampler in SAMPLERS}
+        reached = []
         for image in arguments.images:
             rows = {sampler: [kept[seed] for seed in seeds] for sampler, kept in found[recipe][image.stem].items()}
-            cells = [cell(rows[sampler], took[sampler]) for sampler in SAMPLERS]
-            print(f"| {recipe} | {image.stem} |", " | ".join(cells), "|", flush=True)
+            print(f"| {recipe} | {image.stem} | {cells(rows, took)} |")
             if all(math.isfinite(one["steps"]) for kept in rows.values() for one in kept):
-                for sampler, kept in rows.items():
-                    mean = {key: float(np.mean([one[key] for one in kept])) for key in ("steps", "psnr")}
-                    every[sampler].append(mean)
-        cells = [
-            f"{np.mean([one['steps'] for one in kept]) * took[sampler] / 1000:.2f} s, "
-            f"{np.mean([one['steps'] for one in kept]):.0f} steps; {np.mean([one['psnr'] for one in kept]):.2f} dB"
-            for sampler, kept in every.items()
-        ]
-        print(f"| {recipe} | mean of {len(every['uniform'])} |", " | ".join(cells), "|", flush=True)
-        print(recipe, ", ".join(f"{sampler} {value:.2f} ms per step" for sampler, value in took.items()))
+                reached.append(rows)
+        every = {sampler: [one for rows in reached for one in rows[sampler]] for sampler in SAMPLERS}
+        print(f"| {recipe} | mean of {len(reached)} | {cells(every, took)} |")
+        print(recipe, ", ".join(f"{sampler} {value:.2f} ms per step" for sampler, value in took.items()), flush=True)

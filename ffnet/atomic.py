@@ -38,7 +38,7 @@ def replacing(path: Path, directory: bool = False) -> Iterator[Path]:
     """Yields a temporary path next to ``path``; the file written there replaces ``path`` if the block succeeds.
 
     A process killed at any moment leaves either the old or the new file, complete. With ``directory``, a directory of
-    files is written and replaced instead, and one killed between two renames leaves neither.
+    files is written and replaced instead; between two renames, the old one has a name that begins with a dot.
 
     Raises:
         OSError: if something other than a file, or than a directory, has the name.
@@ -47,8 +47,8 @@ def replacing(path: Path, directory: bool = False) -> Iterator[Path]:
     if path.exists() and not (path.is_dir() if directory else path.is_file()):
         raise OSError(f"{path}: is a file" if directory else f"{path}: is a directory or a device, not a file")
     temporary = _temporary(path)
-    old = temporary.with_name(f"{temporary.name}.old")
-    _unfinished.update((temporary, old))
+    old = path.with_name(f".{path.stem}.{os.getpid()}.old{path.suffix}")
+    _unfinished.add(temporary)
     try:
         yield temporary
         for file in temporary.rglob("*") if directory else (temporary,):
@@ -59,9 +59,11 @@ def replacing(path: Path, directory: bool = False) -> Iterator[Path]:
             path.rename(old)
         temporary.replace(path)
     finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
         for left in (temporary, old):
             _remove(left)
-            _unfinished.discard(left)
+        _unfinished.discard(temporary)
 
 
 def _remove(path: Path) -> None:
