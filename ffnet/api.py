@@ -109,8 +109,8 @@ def fit(
         signal: a path, whose suffix chooses the dataset as on the command line; or the signal itself: a Pillow image;
             a NumPy array or a tensor, by default an image (height, width[, channels]), and else what ``dataset`` says:
             a volume (depth, height, width[, channels]), a video (frames, height, width, 3), a recording (samples[,
-            channels]); a mapping of arrays, of what an ``.npz`` file for ``dataset="ct"`` or ``"mri"`` holds; a mesh
-            with ``vertices`` and ``faces``, such as a ``trimesh.Trimesh``, whose dataset is ``occupancy``. None is the
+            channels]); a mapping of arrays, of what an ``.npz`` file for ``dataset="ct"``, ``"mri"`` or ``"nerf"``
+            holds; a mesh with ``vertices`` and ``faces``, such as a ``trimesh.Trimesh`` (``occupancy``). None is the
             bundled image.
         directory: the run directory to write (checkpoint, TensorBoard events, reconstruction, ``metrics.json``); None
             writes no files.

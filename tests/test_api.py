@@ -141,7 +141,15 @@ def film(path):
     return frames
 
 
+def scene(path):
+    pixels = np.random.default_rng(0).random((3, 4, 5, 3), dtype=np.float32)
+    arrays = {"images": pixels, "poses": np.stack([np.eye(4, dtype=np.float32)] * 3), "focal": np.float64(5)}
+    np.savez(path, **arrays)
+    return arrays
+
+
 MEASURED = {
+    "nerf": (scene, "a.npz", {"held_out": 3}, {}),
     "ct": (sinogram, "a.npz", {"size": 8}, {}),
     "mri": (kspace, "a.npz", {}, {}),
     "audio": (sound, "a.wav", {}, {"rate": 50}),

@@ -1,6 +1,7 @@
 """A scene from images with known cameras (Mildenhall et al. 2020, NeRF)."""
 
 from collections.abc import Callable, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ffnet.budget import chunk
-from ffnet.datasets.base import Batch, Dataset, Evaluation, Source
+from ffnet.datasets.base import IN_MEMORY, Batch, Dataset, Evaluation, Source, located
 from ffnet.operators import VolumeRendering
 from ffnet.rendering.camera_path import up_axis
 from ffnet.sampling import Sampler
@@ -51,8 +52,8 @@ class NerfDataset(Dataset):
     coordinates, the direction from which it is seen.
 
     Args:
-        path: Blender's ``transforms.json``, a directory that holds one, or an ``.npz`` file; see
-            ``ffnet.signals.posed_views.PosedViews``.
+        path: Blender's ``transforms.json``, a directory that holds one, an ``.npz`` file, or a mapping of its
+            arrays; see ``ffnet.signals.posed_views.PosedViews``.
         held_out: every n-th view, from the first, is held out.
         batch_size: rays in a training batch, drawn uniformly with replacement from all training views.
         downsample: pixels along a side of a view that are averaged to one.
@@ -69,11 +70,11 @@ class NerfDataset(Dataset):
     record: ViewsRecord
     source: ViewRays
     operator: VolumeRendering
-    path: Path
+    path: Path | None
 
     def __init__(
         self,
-        path: str | Path | None = None,
+        path: Any = None,
         held_out: int = 8,
         batch_size: int = 512,
         downsample: int = 1,
@@ -84,14 +85,17 @@ class NerfDataset(Dataset):
         super().__init__()
         if path is None:
             raise ValueError("path: expected a scene, say dataset.path=FILE.npz with images, poses and focal")
+        if not isinstance(path, str | PathLike | Mapping):
+            raise ValueError(f"path: expected a file or a mapping of images, poses, focal, got {type(path).__name__}")
         for name, value, least in (("held_out", held_out, 2), ("downsample", downsample, 1)):
             if type(value) is not int or value < least:
                 raise ValueError(f"{name}: expected an integer of at least {least}, got {value!r}")
-        self.path = Path(path).absolute()
+        self.path = located(path)
         self.operator = operator or VolumeRendering()
         if not isinstance(self.operator, VolumeRendering):
             raise ValueError(f"operator: expected a VolumeRendering, got {type(self.operator).__name__}")
-        scene = PosedViews(self.path, self.operator.background, downsample)
+        views: Any = self.path or path
+        scene = PosedViews(views, self.operator.background, downsample)
         from ffnet.metrics import PSNR  # which takes seconds, hence after the file is read
 
         count, height, width, _ = scene.images.shape
@@ -149,7 +153,7 @@ class NerfDataset(Dataset):
         return {"target": target, "reconstruction": reconstruction, "error": error, "depth": depth}
 
     def resolved(self) -> dict[str, Any]:
-        return {"path": str(self.path)}
+        return {"path": str(self.path) if self.path else IN_MEMORY}
 
     def extra_repr(self) -> str:
-        return f"{self.path.name}, {self.describe}"
+        return f"{self.path.name if self.path else IN_MEMORY}, {self.describe}"

@@ -1,6 +1,7 @@
 """Arrays of measurements by name, in ``.npz`` files or in memory."""
 
 import math
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ffnet.budget import Excess, check
-from ffnet.signals.posed_views import shapes
 
 # An ``.npz`` file, or a mapping of what it would hold.
 Arrays = Path | Mapping[str, Any]
@@ -19,14 +19,29 @@ def name_of(arrays: Arrays) -> str:
     return str(arrays) if isinstance(arrays, Path) else "signal"
 
 
+def shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays in an ``.npz`` file, from their headers alone; those of a bomb are not unpacked.
+
+    Raises:
+        Exception: if it is none.
+    """
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    found = {}
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as member:
+                found[name.removesuffix(".npy")] = readers[np.lib.format.read_magic(member)](member)[0]
+    return found
+
+
 def measured(signal: Any) -> Arrays | None:
     """``signal`` if it is the path of an ``.npz`` file or a mapping of arrays."""
     npz = isinstance(signal, Path) and signal.suffix.lower() == ".npz"
     return signal if npz or isinstance(signal, Mapping) else None
 
 
-def read_arrays(arrays: Arrays, types: Mapping[str, type], wanted: str) -> dict[str, np.ndarray]:
-    """Arrays by name, as the given types; names that end with ``?`` may be missing.
+def read_arrays(arrays: Arrays, types: Mapping[str, type | None], wanted: str) -> dict[str, np.ndarray]:
+    """Arrays by name, as the given types (None: their own); names that end with ``?`` may be missing.
 
     Raises:
         OSError: if the file cannot be read.
@@ -51,6 +66,7 @@ def read_arrays(arrays: Arrays, types: Mapping[str, type], wanted: str) -> dict[
         raise ValueError(f"{name}: expected {wanted} ({error})") from error
 
 
-def _asked(held: Mapping[str, Any], types: Mapping[str, type]) -> dict[str, np.ndarray]:
+def _asked(held: Mapping[str, Any], types: Mapping[str, type | None]) -> dict[str, np.ndarray]:
     asked = {name.rstrip("?"): kind for name, kind in types.items() if name[-1] != "?" or name[:-1] in held}
-    return {name: np.asarray(held[name]).astype(kind) for name, kind in asked.items()}
+    arrays = {name: np.asarray(held[name]) for name in asked}
+    return {name: array if (kind := asked[name]) is None else array.astype(kind) for name, array in arrays.items()}

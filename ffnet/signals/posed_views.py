@@ -1,7 +1,5 @@
 """Images of a scene with the poses of the camera that took them."""
 
-import math
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ffnet.budget import Excess, check
+from ffnet.signals.arrays import Arrays, name_of, read_arrays
 from ffnet.signals.transforms import averaged, on_background, read_transforms, transforms_file
 
 
@@ -40,28 +38,13 @@ def camera_rays(poses: Float[Tensor, "v 4 4"], focal: float, height: int, width:
     return pixel_rays(poses[:, None, None], focal, x, y, (height, width))
 
 
-def shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shapes of the arrays in an ``.npz`` file, from their headers alone; those of a bomb are not unpacked.
-
-    Raises:
-        Exception: if it is none.
-    """
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    found = {}
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            with archive.open(name) as member:
-                found[name.removesuffix(".npy")] = readers[np.lib.format.read_magic(member)](member)[0]
-    return found
-
-
 class PosedViews:
     """Images of a scene with known cameras.
 
     Args:
-        path: Blender's ``transforms.json``, a directory that holds one, or an ``.npz`` file: ``images`` (n, h, w, 3 or
-            4) in [0, 1] or of 8 bits, camera-to-world ``poses`` (n, 4, 4) in OpenGL's convention, and ``focal`` in
-            pixels.
+        views: Blender's ``transforms.json``, a directory that holds one, an ``.npz`` file or a mapping of its arrays:
+            ``images`` (n, h, w, 3 or 4) in [0, 1] or of 8 bits, camera-to-world ``poses`` (n, 4, 4) in OpenGL's
+            convention, and ``focal`` in pixels.
         background: grey level in [0, 1] on which transparent pixels are composited.
         downsample: pixels along a side that are averaged to one; the focal length shrinks with the images.
 
@@ -75,41 +58,43 @@ class PosedViews:
         ValueError: if it does not hold these, or they do not fit together.
     """
 
-    def __init__(self, path: Path, background: float = 0.0, downsample: int = 1) -> None:
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: no such file; expected an .npz file or a transforms.json of posed views")
-        path = transforms_file(path)
-        read = read_transforms if path.suffix.lower() == ".json" else read_arrays
-        self.images, self.poses, self.focal = read(path, background, downsample)
+    def __init__(self, views: Arrays, background: float = 0.0, downsample: int = 1) -> None:
+        if isinstance(views, Path):
+            if not views.exists():
+                raise FileNotFoundError(
+                    f"{views}: no such file; expected an .npz file or a transforms.json of posed views"
+                )
+            views = transforms_file(views)
+        name = name_of(views)
+        if isinstance(views, Path) and views.suffix.lower() == ".json":
+            self.images, self.poses, self.focal = read_transforms(views, background, downsample)
+        else:
+            self.images, self.poses, self.focal = read_views(views, background, downsample)
         turn, rest = self.poses[:, :3, :3], self.poses[:, 3] - torch.tensor([0.0, 0.0, 0.0, 1.0])
         if not (self.images.isfinite().all() and self.images.min() >= 0 and self.images.max() <= 1):
-            raise ValueError(f"{path}: expected images with values in [0, 1]")
+            raise ValueError(f"{name}: expected images with values in [0, 1]")
         rotations = torch.allclose(turn @ turn.transpose(1, 2), torch.eye(3), atol=1e-3) and (turn.det() > 0).all()
         if not (self.poses.isfinite().all() and rotations and rest.abs().max() < 1e-3):
-            raise ValueError(f"{path}: expected rigid poses, with a rotation in their first three rows and columns")
+            raise ValueError(f"{name}: expected rigid poses, with a rotation in their first three rows and columns")
         if not 0 < self.focal < float("inf"):
-            raise ValueError(f"{path}: expected a focal length above 0, got {self.focal}")
+            raise ValueError(f"{name}: expected a focal length above 0, got {self.focal}")
 
 
-def read_arrays(
-    path: Path, background: float, downsample: int
+def read_views(
+    arrays: Arrays, background: float, downsample: int
 ) -> tuple[Float[Tensor, "v h w 3"], Float[Tensor, "v 4 4"], float]:
-    """Images, poses and focal length of an ``.npz`` file; see ``PosedViews``."""
-    try:
-        for name, shape in shapes(path).items():
-            check("points", math.prod(shape), f"{path}: {name}")
-        with np.load(path) as held:
-            images, poses, focal = (np.asarray(held[name]) for name in ("images", "poses", "focal"))
-    except KeyError as error:
-        raise ValueError(f"{path}: expected images, poses and focal, has no {error.args[0].split()[0]}") from error
-    except Excess:
-        raise
-    except Exception as error:  # of zipfile, zlib, and numpy's readers of headers and numbers
-        raise ValueError(f"{path}: expected an .npz file of images, poses and focal ({error})") from error
+    """Images, poses and focal length from arrays; see ``PosedViews``."""
+    name = name_of(arrays)
+    held = read_arrays(arrays, {"images": None, "poses": np.float32, "focal": np.float64}, "images, poses and focal")
+    images, poses, focal = held["images"], held["poses"], held["focal"]
     if images.ndim != 4 or images.shape[-1] not in (3, 4) or len(images) < 2 or images.size == 0:
-        raise ValueError(f"{path}: expected at least 2 images (n, height, width, 3 or 4), got shape {images.shape}")
+        raise ValueError(f"{name}: expected at least 2 images (n, height, width, 3 or 4), got shape {images.shape}")
+    if images.dtype != np.uint8 and images.dtype.kind != "f":
+        raise ValueError(f"{name}: expected images of 8 bits or with values in [0, 1], got {images.dtype}")
     if poses.shape != (len(images), 4, 4):
-        raise ValueError(f"{path}: expected poses of shape {(len(images), 4, 4)}, got {poses.shape}")
+        raise ValueError(f"{name}: expected poses of shape {(len(images), 4, 4)}, got {poses.shape}")
+    if focal.size != 1:
+        raise ValueError(f"{name}: expected one focal length, got {focal.size}")
     pixels = torch.from_numpy(images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1))
     views = torch.stack([averaged(on_background(image, background), downsample) for image in pixels])
-    return views, torch.from_numpy(poses.astype(np.float32)), float(focal) / downsample
+    return views, torch.from_numpy(poses), focal.item() / downsample

@@ -3,26 +3,29 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from ffnet.atomic import check_replaceable, replacing
+from ffnet.atomic import check_replaceable
 from ffnet.budget import check, chunk
 from ffnet.operators import VolumeRendering
 from ffnet.rendering.camera_path import around
+from ffnet.signals import video_files
 from ffnet.signals.base import Field, Progress, Rendered, Rendering
 from ffnet.signals.image_files import check_writable, output_size, save_image
 from ffnet.signals.posed_views import camera_rays
 
 # Along an axis of the grid of where a field is empty, for views at any size.
 CELLS = 64
-# Views of an orbit.
-FRAMES = 60
+# Views of an orbit, and how many are shown per second.
+FRAMES, RATE = 60, Fraction(20)
 
 
 @dataclass(frozen=True)
@@ -136,12 +139,12 @@ class ViewsRecord(Rendered):
         return around(torch.tensor(self.up), self.radius, azimuth, elevation)
 
     def rendering(self, settings: Mapping[str, Any], output: Path) -> Rendering:
-        """An orbit if the output is a GIF, else the view of one ``camera`` (azimuth and elevation in degrees), or those
-        of the record in a row; with ``depth``, distances in place of colours."""
+        """An orbit if the output is a GIF or an MP4 file, else the view of one ``camera`` (azimuth and elevation in
+        degrees), or those of the record in a row; with ``depth``, distances in place of colours."""
         for name in ("crop", "rate"):
             if settings[name] is not None:
                 raise ValueError(f"{name}: expected null for a scene, got {settings[name]}")
-        moved, depth = output.suffix.lower() == ".gif", settings["depth"]
+        moved, depth = output.suffix.lower() in video_files.WRITTEN, settings["depth"]
         if type(depth) is not bool:
             raise ValueError(f"depth: expected true or false, got {depth}")
         poses = self._orbit(settings) if moved else self._still(settings)
@@ -150,15 +153,18 @@ class ViewsRecord(Rendered):
         check("pixels", height * width * len(poses), name)
         if moved:
             check_replaceable(output)
+            if output.suffix.lower() == ".mp4":
+                video_files.av("output=NAME.mp4")
         else:
             check_writable(output, Image.new("L" if depth else "RGB", (1, 1)), (height, wide))
 
         def written(field: Field, device: torch.device | str, progress: Progress) -> str:
             frames = progress(self.frames(field, poses, (height, width), device))
-            pictures = [frame.depth if depth else frame.colour for frame in frames]
+            pictures = (frame.depth if depth else frame.colour for frame in frames)
             if moved:
-                save_animation([as_image(picture) for picture in pictures], output)
-                return f"{len(pictures)} views of {width} x {height} pixels"
+                shown = (np.asarray(as_image(picture).convert("RGB")) for picture in pictures)
+                video_files.write(shown, output, (height, width), RATE)
+                return f"{len(poses)} views of {width} x {height} pixels"
             save_image(row(pictures), output)
             return f"{wide} x {height} pixels"
 
@@ -175,7 +181,7 @@ class ViewsRecord(Rendered):
 
     def _still(self, settings: Mapping[str, Any]) -> Float[Tensor, "v 4 4"]:
         if settings["frames"] is not None:
-            raise ValueError(f"frames: expected null unless the output is a .gif, got {settings['frames']}")
+            raise ValueError(f"frames: expected null unless the output is a .gif or .mp4, got {settings['frames']}")
         camera = settings["camera"]
         if camera is None:
             return torch.tensor(self.poses)
@@ -217,9 +223,3 @@ def as_image(values: Float[Tensor, "h w *c"]) -> Image.Image:
 def row(pictures: Iterable[Float[Tensor, "h w *c"]]) -> Image.Image:
     """Pictures next to one another."""
     return as_image(torch.cat(list(pictures), dim=1))
-
-
-def save_animation(frames: Sequence[Image.Image], path: Path, milliseconds: int = 50) -> None:
-    """Writes a GIF that repeats, atomically."""
-    with replacing(path) as temporary:
-        frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)

@@ -43,8 +43,9 @@ class Frames(NamedTuple):
     rate: Fraction
 
 
-def av() -> Any:
-    return library("av", "dataset=video", "video")
+def av(setting: str = "dataset=video") -> Any:
+    """The library, which ``setting`` needs."""
+    return library("av", setting, "video")
 
 
 def read(path: Path, start: float = 0.0, duration: float | None = None, size: Any = None) -> Frames:

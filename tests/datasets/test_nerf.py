@@ -17,6 +17,7 @@ from ffnet.fitting import evaluate
 from ffnet.operators import VolumeRendering
 from ffnet.runs.paper import reported
 from ffnet.signals.posed_views import PosedViews, camera_rays
+from ffnet.signals.video import VideoSignal
 
 SIDE, FOCAL = 12, 14.0
 SCRIPT = Path(__file__).parents[2] / "docs" / "scene.py"
@@ -114,7 +115,7 @@ def test_what_is_no_scene_is_refused(tmp_path, command):
         ("null", "path: expected a scene"),
         ("nowhere.npz", "nowhere.npz: no such file"),
         ("text.npz", "expected an .npz file"),
-        ("other.npz", "expected images, poses and focal"),
+        ("other.npz", "expected an .npz file with images, poses and focal, has no images"),
     ):
         code, _, err = command("fit", "dataset=nerf", f"dataset.path={path}")
         assert (code, len(err.strip().splitlines())) == (2, 1)
@@ -292,6 +293,9 @@ def assert_looked_at(command, folder):
     with Image.open(folder / "whole" / "views.png") as depth:
         assert (depth.size, depth.mode) == ((2 * SIDE, SIDE), "L")
     assert command("render", "whole", "output=orbit.gif", "frames=3", "size=[8,10]")[0] == 0
+    if importlib.util.find_spec("av"):
+        assert command("render", "whole", "output=orbit.mp4", "frames=3", "size=[8,10]", "depth=true")[0] == 0
+        assert VideoSignal(folder / "orbit.mp4").record.grid == (3, 8, 10)
     with Image.open(folder / "orbit.gif") as orbit:
         assert (orbit.n_frames, orbit.size, orbit.info["loop"]) == (3, (10, 8), 0)
     assert command("render", "whole", "output=held.png")[0] == 0
@@ -307,7 +311,7 @@ def assert_looked_at(command, folder):
     first = np.asarray(Image.open(folder / "held.png")).astype(int)[:, :SIDE]
     assert min(np.abs(view - first).max() for view in seen) <= 2
     for line, words in (
-        (["frames=3"], "frames: expected null unless the output is a .gif"),
+        (["frames=3"], "frames: expected null unless the output is a .gif or .mp4"),
         (["camera=[0]"], "camera: expected [azimuth, elevation] in degrees"),
         (["camera=[0,90]"], "camera: expected [azimuth, elevation] in degrees"),
         (["output=a.gif", "frames=1"], "frames: expected an integer of at least 2"),
