@@ -16,8 +16,8 @@ def check_replaceable(path: Path, directory: bool = False) -> None:
         OSError: if its directory is missing or not writable, or something other than a file has its name.
     """
     if path.exists() and not (path.is_dir() if directory else path.is_file()):
-        found = "a file" if directory else "a directory or a device"
-        raise OSError(f"output: expected the name of a {'directory' if directory else 'file'}, got {path}, is {found}")
+        wanted, found = ("directory", "a file") if directory else ("file", "a directory or a device")
+        raise OSError(f"output: expected the name of a {wanted}, got {path}, which is {found}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"output: {path.parent} is not a directory in which to write {path.name}")
     temporary = _temporary(path)
