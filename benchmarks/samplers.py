@@ -3,8 +3,9 @@
     python benchmarks/samplers.py IMAGE... --seeds 3 --output samplers.json
 
 Scores during training are those of 2^15 pixels, about every quarter of a second; steps are interpolated between them.
-Seconds per step are measured apart, with the three samplers by turns in one process, so that other work on the machine
-meets all of them: the time until 32 dB is the product. What is in ``--output`` is not run again.
+Seconds per step are measured apart, with the three samplers by turns in one process and thread, as those of the
+processor, so that other work on the machine changes little: the time until 32 dB is the product. What is in
+``--output`` is not run again.
 """
 
 import argparse
@@ -70,7 +71,8 @@ def measure(image: Path, overrides: list[str]) -> dict[str, float]:
 
 
 def milliseconds(image: Path, overrides: list[str]) -> dict[str, float]:
-    """Of a step with each sampler, the median; steps take turns."""
+    """Of the processor in a step with each sampler, the median; steps take turns."""
+    torch.set_num_threads(1)
     module, trainer = made(image, [*overrides, "sampler=uniform", f"trainer.max_steps={3 * ROUNDS}"])
     count = module.dataset.batch_size
     samplers = {name: make(count) for name, make in SAMPLERS.items()}
@@ -82,9 +84,9 @@ def milliseconds(image: Path, overrides: list[str]) -> dict[str, float]:
         for number in range(3 * ROUNDS):
             name = list(samplers)[number % 3]
             module.dataset.sampler = samplers[name]
-            start = time.perf_counter()
+            start = time.process_time()
             module.stepper.step(number, optimizer, schedule)
-            taken[name].append(1000 * (time.perf_counter() - start))
+            taken[name].append(1000 * (time.process_time() - start))
 
     module.training_step = steps
     trainer.fit(module)
