@@ -11,6 +11,8 @@ from ffnet.resources import resource
 
 # A directory with one of these is a signal itself, for the dataset of its suffix.
 SCENES = ("transforms.json", "transforms_train.json")
+# Advice for signals that no dataset fits.
+NEW = "docs/own/dataset.md shows how to write a dataset for it"
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,6 @@ def check_kind(dataset: str, path: str) -> None:
     names = kind.datasets if kind.ask else kind.datasets[:1]
     advice = f"say {' or '.join(f'dataset={name}' for name in names)}" if names else NEW
     raise ValueError(f"{path}: is {kind.noun}, which dataset={dataset} does not fit; {advice}")
-
-
-NEW = "docs/own/dataset.md shows how to write a dataset for it"
 
 
 def scene(place: Path) -> str | None:
