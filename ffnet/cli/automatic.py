@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ffnet.datasets import automatic
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from ffnet.datasets import Dataset, Source
 
 log = logging.getLogger(__name__)
@@ -14,9 +16,12 @@ log = logging.getLogger(__name__)
 Settings = dict[str, Any]
 
 # Rules by the name of the setting of an encoder or model.
-RULES: "dict[str, Callable[[Source], int]]" = {
+RULES: "dict[str, Callable[[Source], int | list[int]]]" = {
     "table_size": lambda grid: automatic.table_size(grid.size),
     "max_resolution": lambda grid: automatic.max_resolution(grid.grid or (0, 0)),
+    "shape": lambda grid: list(grid.grid or (0, 0)),
+    "features": lambda grid: _values(grid),
+    "entries": lambda grid: automatic.entries(grid.size * _values(grid)),
 }
 
 
@@ -46,6 +51,42 @@ def resolve_sizes(model: Settings, dataset: "Dataset") -> None:
     chosen: Settings = {}
     _resolve(model, "model", dataset, chosen)
     _log(chosen)
+
+
+def allocate(field: "nn.Module", dataset: "Dataset") -> None:
+    """Has the wavelet encoders of ``field`` keep the entries that the signal needs.
+
+    Raises:
+        ValueError: if there is one, and the samples of the signal are not known or not those of its grid.
+    """
+    from ffnet import budget
+    from ffnet.encoders import WaveletEncoder
+    from ffnet.operators import PointEvaluation
+
+    encoders = [part for part in field.modules() if isinstance(part, WaveletEncoder)]
+    if not encoders:
+        return
+    if not isinstance(dataset.operator, PointEvaluation) or dataset.regular is None:
+        raise ValueError(
+            "encoder: expected another one, got a WaveletEncoder, which needs samples of the field on a grid"
+        )
+    grid = dataset.regular
+    budget.check("points", grid.size, "the signal's size")
+    values = _rows(grid, grid.size).unflatten(0, grid.grid or ())
+    for encoder in encoders:
+        encoder.allocate(values)
+
+
+def _values(grid: "Source") -> int:
+    """Number of values of a sample."""
+    return _rows(grid, 1).shape[-1]
+
+
+def _rows(grid: "Source", count: int) -> "Tensor":
+    """The first ``count`` samples."""
+    import torch
+
+    return grid.batch(torch.arange(count, device=next(grid.buffers()).device)).targets
 
 
 def _resolve(settings: Settings, place: str, dataset: "Dataset", chosen: Settings) -> None:

@@ -27,6 +27,11 @@ def max_resolution(shape: Sequence[int]) -> int:
     return min(max(3 * max(shape) // 2, 16), 4096)
 
 
+def entries(values: int) -> int:
+    """Entries of a wavelet encoder: a quarter of the signal's values, at least 1."""
+    return max(values // 4, 1)
+
+
 def _octave(samples: int) -> int:
     """The largest power of two of at most ``samples``, as its exponent."""
     return max(samples, 1).bit_length() - 1

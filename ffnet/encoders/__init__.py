@@ -18,6 +18,7 @@ from ffnet.encoders.identity import IdentityEncoder
 from ffnet.encoders.integrated import IntegratedEncoder
 from ffnet.encoders.positional import PositionalEncoder, log_frequencies
 from ffnet.encoders.triangle import TriangleWaveEncoder, triangle
+from ffnet.encoders.wavelet import WaveletEncoder
 
 __all__ = [
     "AnnealedEncoder",
@@ -33,6 +34,7 @@ __all__ = [
     "PositionalEncoder",
     "SphericalHarmonicsEncoder",
     "TriangleWaveEncoder",
+    "WaveletEncoder",
     "conventions",
     "gaussian_frequencies",
     "log_frequencies",

@@ -56,13 +56,21 @@ def gather(
     return torch.stack([(row.index_select(0, entry.flatten()).view_as(weight) * weight).sum(0) for row in table])
 
 
-def sample(x: Float[Tensor, "n d"], table: Float[Tensor, "f entries"], resolution: int) -> Float[Tensor, "f n"]:
+def sample(
+    x: Float[Tensor, "n d"], table: Float[Tensor, "f entries"], resolution: int | Sequence[int]
+) -> Float[Tensor, "f n"]:
     """``gather`` for a dense grid in 2D or 3D, by torch's ``grid_sample``, several times as fast."""
     dimensions = x.shape[-1]
-    image = table.reshape(1, len(table), *[resolution + 1] * dimensions)
+    cells = [resolution] * dimensions if isinstance(resolution, int) else resolution
+    image = table.reshape(1, len(table), *[count + 1 for count in reversed(cells)])
     points = (2 * x - 1).reshape(1, *[1] * (dimensions - 1), -1, dimensions)
     features = grid_sample(image, points, align_corners=True, padding_mode="border").reshape(len(table), -1)
     return features + (0 * x.clamp(0, 1)).sum(-1)  # torch puts NaN at the border
+
+
+def differentiated_forward() -> bool:
+    """Whether forward-mode derivatives are being computed, which torch does not have of ``grid_sample``."""
+    return forward_ad._current_level >= 0
 
 
 class GridEncoder(Encoder):
@@ -148,6 +156,6 @@ class GridEncoder(Encoder):
         return matrices
 
     def _sampled(self, table: Tensor, resolution: int) -> bool:
-        if forward_ad._current_level >= 0:  # torch has no forward derivative of grid_sample
+        if differentiated_forward():
             return False
         return self.in_features in (2, 3) and table.shape[-1] == (resolution + 1) ** self.in_features

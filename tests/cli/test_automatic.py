@@ -3,9 +3,10 @@
 import json
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
-from ffnet.checkpoint import Checkpoint
+from ffnet.checkpoint import Checkpoint, load
 from ffnet.datasets import automatic
 from tests.conftest import SMALL
 
@@ -70,6 +71,10 @@ def test_a_complete_run_of_an_automatic_length_is_not_run_again(command, tmp_pat
             ["dataset=occupancy", "dataset.pool=64", "dataset.batch_size=8", "trainer.max_steps=auto"],
             "trainer.max_steps: expected a number, got auto, which needs a signal on a grid",
         ),
+        (
+            ["dataset=gradient", "encoder=wavelet", "encoder.features=3", "encoder.entries=64"],
+            "encoder: expected another one, got a WaveletEncoder, which needs samples of the field on a grid",
+        ),
         (["trainer.max_steps=soon"], "trainer.max_steps: expected an integer of at least 1, or auto, got soon"),
     ],
 )
@@ -77,3 +82,20 @@ def test_what_cannot_be_chosen_is_refused(command, line, message):
     code, _, err = command("fit", *line, "logger=none", "trainer.accelerator=cpu")
     assert code == 2
     assert err.strip() == f"ffnet fit: {message}"
+
+
+def test_a_wavelet_encoder_takes_the_images_shape_and_keeps_its_entries(command, tmp_path):
+    whole = [words for words in DEFAULT if not words.startswith("model.")]
+    line = ["encoder=wavelet", "dataset.batch_size=256", "hydra.run.dir=run", "trainer.max_steps=100"]
+    code, out, err = command("fit", *whole, *line)
+    assert (code, err) == (0, "")
+    assert auto_lines(out) == ["auto    encoder.shape=[24, 20], encoder.features=3, encoder.entries=360"]
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["psnr"] > 25
+    field = load(tmp_path / "run")
+    coarsest = torch.zeros_like(field.encoder.kept)
+    coarsest[: 360 // 8] = 255
+    assert not torch.equal(field.encoder.kept, coarsest)
+    code, out, _ = command("evaluate", "checkpoint=run")
+    assert code == 0
+    assert json.loads(out)["psnr"] == pytest.approx(metrics["psnr"], abs=1e-3)

@@ -28,7 +28,7 @@ PREPARED = {
 # What is typed, with `|` for TAB, and the words that the program is given.
 FIRST = [
     ("ffnet rend| x", ["render", "x"]),
-    ("ffnet fit --config-dir conf encoder=wav|x", ["fit", "--config-dir", "conf", "encoder=waves", "x"]),
+    ("ffnet fit --config-dir conf encoder=zig|x", ["fit", "--config-dir", "conf", "encoder=zigzag", "x"]),
     ("ffnet fit my|", ["fit", "my photo (1).jpg"]),
 ]
 TYPED = [
@@ -54,7 +54,7 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "conf" / "encoder").mkdir(parents=True)
     (tmp_path / "conf" / "metric").mkdir()
     (tmp_path / "runs" / "one").mkdir(parents=True)
-    (tmp_path / "conf" / "encoder" / "waves.yaml").write_text("_target_: mine.Waves\nperiods: 3\n")
+    (tmp_path / "conf" / "encoder" / "zigzag.yaml").write_text("_target_: mine.Zigzag\nperiods: 3\n")
     (tmp_path / "conf" / "metric" / "worst.yaml").write_text("_target_: mine.Worst\n")
     for name in ("my photo (1).jpg", "eagle.jpg"):
         (tmp_path / name).touch()
@@ -74,9 +74,9 @@ def test_commands_groups_and_settings_are_completed(place):
     assert completed("ffnet fit enc") == {"encoder=", "encoder."}
     options = {path.stem for path in (resource("conf") / "encoder").glob("*.yaml")}
     assert completed("ffnet fit encoder=") == {f"encoder={name} " for name in options}
-    assert completed("ffnet fit --config-dir conf encoder=wa") == {"encoder=waves "}
-    assert completed("ffnet fit -m -cd ./conf encoder=grid,wa") == {"encoder=grid,waves"}
-    assert completed("ffnet fit --config-dir conf encoder=waves encoder.p") == {"encoder.periods="}
+    assert completed("ffnet fit --config-dir conf encoder=zi") == {"encoder=zigzag "}
+    assert completed("ffnet fit -m -cd ./conf encoder=grid,zi") == {"encoder=grid,zigzag"}
+    assert completed("ffnet fit --config-dir conf encoder=zigzag encoder.p") == {"encoder.periods="}
     assert completed("ffnet fit --config-dir conf +me") == {"+metric="}
     assert completed("ffnet fit --config-dir conf +metric=") == {"+metric=worst "}
     # The settings of the option that is chosen, by whatever chooses it.

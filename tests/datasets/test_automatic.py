@@ -31,3 +31,9 @@ def test_the_finest_cells_are_smaller_than_samples_up_to_a_limit(shape, cells):
 @pytest.mark.parametrize(("samples", "cells"), [(3, 16), (300_000, 300_000), (2**23, 2**20 - 1)])
 def test_recordings_have_a_cell_per_sample_up_to_a_limit(samples, cells):
     assert automatic.max_resolution((samples,)) == cells
+
+
+@pytest.mark.parametrize("values", SAMPLES)
+def test_a_quarter_of_the_values_have_entries(values):
+    assert automatic.entries(values) >= 1
+    assert values / 4 - 1 < automatic.entries(values) <= max(values / 4, 1)

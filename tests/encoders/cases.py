@@ -15,6 +15,7 @@ from ffnet.encoders import (
     PositionalEncoder,
     SphericalHarmonicsEncoder,
     TriangleWaveEncoder,
+    WaveletEncoder,
     conventions,
     nerfstudio,
 )
@@ -98,5 +99,11 @@ ENCODERS = {
     "spherical harmonics": (SphericalHarmonicsEncoder, {"levels": 5}),
     "spherical harmonics, tiny-cuda-nn": (conventions.tiny_cuda_nn_harmonics, {}),
     "one-blob": (OneBlobEncoder, {"in_features": 2, "num_bins": 8}),
+    "wavelet": (WaveletEncoder, {"in_features": 2, "shape": [14, 21], "entries": 300, "levels": 2}),
+    "wavelet in 1D": (WaveletEncoder, {"in_features": 1, "shape": [50], "features": 1, "entries": 30, "levels": 3}),
+    "wavelet in 3D": (
+        WaveletEncoder,
+        {"in_features": 3, "shape": [6, 7, 8], "features": 2, "levels": 1, "entries": 90},
+    ),
     "triangle": (TriangleWaveEncoder, {"in_features": 3, "num_frequencies": 6}),
 }
