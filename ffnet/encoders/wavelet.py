@@ -95,8 +95,8 @@ class WaveletEncoder(Encoder):
         shape: samples of the signal along each axis, slowest first (height, width).
         features: of each grid; ``out_features`` is ``(levels + 1) * features``.
         entries: number of trainable coefficients of all features.
-        levels: number of transforms, of which the coarsest grid must keep 2 vertices along each axis; None leaves 16 or
-            more, up to 31, along the shortest one.
+        levels: number of transforms, of which the coarsest grid must keep 2 vertices along each axis; None leaves 16 to
+            32 along the shortest one if it has as many.
         seed: of the generator that draws the initial table.
         dtype: type of the table; torch's default type if None.
 
