@@ -68,7 +68,12 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
     labels = {"linear": "linear", "polynomial": f"polynomial, degree {DEGREE}", "gaussian": f"Gaussian, σ = {SIGMA}"}
     for name, label in labels.items():
         fits.plot(found["new"], found["fits"][name], label=label)
-    fits.set(title="Kernel ridge regression", xlabel="x", ylabel="f(x)", ylim=(-1.8, 1.8))
+    fits.set(
+        title="Kernel ridge regression",
+        xlabel="x, units of the domain",
+        ylabel="f(x), units of the data",
+        ylim=(-1.8, 1.8),
+    )
     fits.legend()
     numbers = found["random_features"]
     features.loglog(numbers["counts"], numbers["errors"], "o", label="measured")

@@ -116,7 +116,7 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
     (plain_axes, kernel, spectrum), (fit, bands, ends) = figure.subplots(2, 3)
     image = plain_axes.imshow(found["plain"], extent=(0, 1, 1, 0), cmap="viridis", vmin=0, vmax=1)
     figure.colorbar(image, ax=plain_axes, label="Θ(x, x′) / maximum")
-    plain_axes.set(title="2a: without features, not stationary", xlabel="x′", ylabel="x")
+    plain_axes.set(title="2a: without features, not stationary", xlabel="x′, periods", ylabel="x, periods")
     half = len(found["x"]) // 2
     shift = [x - 0.5 for x in found["x"]]
     fit.plot(found["x"], found["signal"], color="black", linewidth=1, label="signal")
@@ -132,7 +132,7 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
     kernel.set(title="2b, 2c: composed kernel", xlabel="x − x′, periods", ylabel="Θ(x, x′) / Θ(x, x)")
     spectrum.set(title="2d: its spectrum", xlabel="frequency, cycles per period", ylabel="eigenvalue on 32 points")
     values = found["signal"]
-    fit.set(ylim=(min(values) - 0.4, max(values) + 2.6), xlabel="x, periods", ylabel="value")
+    fit.set(ylim=(min(values) - 0.4, max(values) + 2.6), xlabel="x, periods", ylabel="value (signal: mean square 1)")
     fit.set_title(f"3b: fits after {found['steps']} steps")
     bands.set(title="3c: training error at 11 to 15 cycles", xlabel="step of gradient descent", ylim=(1e-9, 300))
     bands.set_ylabel("mean square (predicted: dashed)")

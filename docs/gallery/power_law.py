@@ -126,7 +126,7 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
     train.set(title="At the training points (predicted: dashed)", ylim=(1e-8, 5))
     test.set(title="On a grid four times as fine")
     for axes in (train, test):
-        axes.set(xlabel="step of gradient descent", ylabel="mean squared error", xlim=(1, found["steps"]))
+        axes.set(xlabel="step of gradient descent", ylabel="mean squared error (signal: 1)", xlim=(1, found["steps"]))
         axes.legend(loc="lower left")
 
 

@@ -63,7 +63,11 @@ def draw(found: dict[str, Any], figure: Figure) -> None:
     samples, covariance, shape = figure.subplots(1, 3)
     for line in found["samples"]:
         samples.plot(found["angles"], line, linewidth=1)
-    samples.set(title=f"Six random networks of width {WIDTH}", xlabel="angle of the input, radians", ylabel="f(x)")
+    samples.set(
+        title=f"Six random networks of width {WIDTH}",
+        xlabel="angle of the input, radians",
+        ylabel="f(x), standard deviations",
+    )
     covariance.plot(found["angles"], found["nngp"], "k--", label="NNGP kernel")
     covariance.errorbar(
         found["angles"], found["covariance"], found["standard_error"], fmt=".", label=f"{found['networks']} networks"

@@ -7,6 +7,8 @@ import math
 import statistics
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
 from tests.docs.gallery import DOCS, frame, script
@@ -169,3 +171,24 @@ def test_a_small_run_makes_a_figure_and_obeys_the_law(name, tmp_path):
 @pytest.mark.parametrize("name", frame.NAMES)
 def test_the_numbers_that_the_guide_shows_obey_the_law(name):
     LAWS[name](json.loads((DOCS / "figures" / f"{name}.json").read_text()), False)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", [*frame.NAMES, *frame.PAPER])
+def test_every_panel_can_be_read_alone(name):
+    """Both axes have a label, and no legend lies over a curve or a point."""
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    script(name).draw(json.loads((DOCS / "figures" / f"{name}.json").read_text()), figure)
+    FigureCanvasAgg(figure).draw()
+    for axes in figure.axes:
+        shared = axes.get_shared_y_axes().get_siblings(axes)
+        assert axes.get_xlabel() or axes.get_label() == "<colorbar>", name
+        assert any(other.get_ylabel() for other in shared), name
+        if axes.get_legend() is None:
+            continue
+        box = axes.get_legend().get_window_extent()
+        curves = [line.get_path().interpolated(20).transformed(line.get_transform()) for line in axes.lines]
+        points = [curve.vertices for curve in curves]
+        points += [axes.transData.transform(dots.get_offsets()) for dots in axes.collections if len(dots.get_offsets())]
+        inside = [point for part in points for point in part if axes.bbox.contains(*point) and box.contains(*point)]
+        assert not inside, f"{name}, {axes.get_title()}: its legend covers {len(inside)} points"

@@ -102,6 +102,17 @@ def test_the_numbers_that_the_page_shows_obey_the_law(name):
     LAWS[name](json.loads((DOCS / "figures" / f"{name}.json").read_text()), False)
 
 
+def test_what_the_page_says_about_the_optimized_amplitudes():
+    page = (DOCS / "paper_figures.md").read_text()
+    families = json.loads((DOCS / "figures" / "paper_optimized.json").read_text())["families"].values()
+    gains = [round(100 * (1 - numbers["optimized"] / min(numbers["powers"]))) for numbers in families]
+    assert f"by {min(gains)} to {max(gains)} %" in page
+    last = [
+        max(j for j, a in enumerate(n["amplitudes"], 1) if a > 0.01 * math.hypot(*n["amplitudes"])) for n in families
+    ]
+    assert "and end at {}, {}\nand {} cycles".format(*last) in page
+
+
 def test_it_says_how_long_it_takes():
     names = (*frame.NAMES, *frame.PAPER)
     said = frame.expected(names)
