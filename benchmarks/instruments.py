@@ -2,13 +2,14 @@
 
     python benchmarks/instruments.py ct [--size 128] [--angles 20]
     python benchmarks/instruments.py mri VOLUME.nii.gz [--crop 64 64 64]
-    python benchmarks/instruments.py inverse IMAGE...
+    python benchmarks/instruments.py inverse IMAGE... [--size 256] [--sigmas 3 6] [--weights 1e-5 3e-5]
 
 needs scikit-image. Seconds are of the reconstruction alone, without the imports. Weights of total variation are the
 best of those listed, chosen by the true image: an upper bound for these methods. Fields have ffnet's defaults.
 """
 
 import argparse
+import itertools
 import logging
 import time
 from collections.abc import Callable
@@ -154,17 +155,22 @@ def classical(dataset: InverseDataset) -> dict[str, Callable[[], np.ndarray]]:
 
 def inverse(arguments: argparse.Namespace) -> None:
     for path in arguments.paths or [None]:
-        for problem in ("inpainting", "superresolution", "deblurring", "denoising"):
-            settings = {"problem": problem, "size": [256, 256]} | ({"noise": 0.005} if problem == "deblurring" else {})
+        for problem in arguments.problems:
+            size = [arguments.size, arguments.size]
+            settings = {"problem": problem, "size": size} | ({"noise": 0.005} if problem == "deblurring" else {})
             dataset = InverseDataset(path, **settings)
             truth = dataset.truth.numpy()
-            print(f"| {dataset.extra_repr()} | | | |")
+            print(f"| {path.name if path else 'the bundled image'}, {problem} | | | |")
             for name, scores in dataset.baselines().items():
                 row(name, scores["psnr"], 0.0)
             for name, method in classical(dataset).items():
                 found, seconds = timed(method)
                 row(name, psnr(found, truth), seconds)
-            fit("field", path, dataset=("inverse", settings))
+            for sigma, weight in itertools.product(arguments.sigmas, arguments.weights):
+                chosen = {"encoder": {"sigma": sigma}} if sigma else {}
+                chosen |= {"regularizers": {"tv": {"weight": weight}}} if weight is not None else {}
+                name = ", ".join(f"{k} {v:g}" for k, v in (("sigma", sigma), ("tv", weight)) if v is not None)
+                fit(f"field {name}", path, dataset=("inverse", settings), **chosen)
 
 
 if __name__ == "__main__":
@@ -182,6 +188,10 @@ if __name__ == "__main__":
     two.set_defaults(run=mri)
     three = kinds.add_parser("inverse")
     three.add_argument("paths", nargs="*", type=Path)
+    three.add_argument("--size", type=int, default=256)
+    three.add_argument("--problems", nargs="+", default=["inpainting", "superresolution", "deblurring", "denoising"])
+    three.add_argument("--sigmas", type=float, nargs="+", default=[None], help="bandwidths in place of the default")
+    three.add_argument("--weights", type=float, nargs="+", default=[None], help="of total variation, likewise")
     three.set_defaults(run=inverse)
     chosen = parser.parse_args()
     for logger in ("lightning.pytorch", "ffnet"):

@@ -1,8 +1,9 @@
 """Which dataset fits a file, by its suffix: the table ``signals.yaml`` of conf/ and of the user's configs."""
 
 import os
+import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -23,12 +24,33 @@ class Kind:
         noun: what files of these ``suffixes`` hold, with its article.
         datasets: options of ``dataset`` that fit them.
         ask: whether none of these is chosen unasked.
+        arrays: by the name of an array in an ``.npz`` file, the dataset that is chosen for it.
     """
 
     noun: str
     suffixes: list[str]
     datasets: list[str]
     ask: bool = False
+    arrays: dict[str, str] = field(default_factory=dict)
+
+    def chosen(self, path: Path) -> str:
+        """The dataset for a file of this kind unless the user chooses one.
+
+        Raises:
+            ValueError: if the file has none of the arrays, if there should be some.
+        """
+        if not (self.arrays and path.is_file()):
+            return self.datasets[0] if self.datasets and not self.ask else "image"
+        wanted = ", ".join(f"{array} (dataset={name})" for array, name in self.arrays.items())
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = {name.removesuffix(".npy") for name in archive.namelist()}
+        except Exception as error:  # of zipfile, for damaged files
+            raise ValueError(f"{path}: expected an .npz file with one of {wanted} ({error})") from error
+        found = [dataset for array, dataset in self.arrays.items() if array in names]
+        if len(found) != 1:
+            raise ValueError(f"{path}: expected one of the arrays {wanted}, or dataset=volume for a volume")
+        return found[0]
 
 
 def kinds(config_dirs: Sequence[str] = ()) -> list[Kind]:
@@ -54,9 +76,13 @@ def kind_of(path: str, config_dirs: Sequence[str] = ()) -> Kind | None:
 
 
 def dataset_of(paths: Sequence[str], config_dirs: Sequence[str] = ()) -> str | None:
-    """The dataset that is chosen for ``paths`` unless the user chooses one: None is the default, images."""
-    found = [kind_of(path, config_dirs) for path in paths]
-    chosen = {kind.datasets[0] if kind and kind.datasets and not kind.ask else "image" for kind in found}
+    """The dataset that is chosen for ``paths`` unless the user chooses one: None is the default, images.
+
+    Raises:
+        ValueError: if a file says itself what it is, and no dataset fits that.
+    """
+    found = [(kind_of(path, config_dirs), Path(os.path.expanduser(path))) for path in paths]
+    chosen = {kind.chosen(place) if kind else "image" for kind, place in found}
     name = chosen.pop() if len(chosen) == 1 else "image"
     return None if name == "image" else name
 

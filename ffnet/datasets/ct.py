@@ -120,7 +120,8 @@ class CTDataset(Dataset):
         sampler: Sampler | Unsized | None = None,
     ) -> None:
         super().__init__()
-        for name, value in (("size", size), ("angles", angles), ("detectors", detectors), ("batch_size", batch_size)):
+        numbers = {"size": size, "detectors": detectors, "samples": samples, "batch_size": batch_size}
+        for name, value in (("angles", angles), *numbers.items()):
             if not (value is None and name != "angles") and (type(value) is not int or value < 1):
                 raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}")
         if geometry not in get_args(Geometry):
@@ -265,8 +266,8 @@ def _measured(sinogram: Sinogram, size: int | None) -> Scan:
         brightest = filtered_back_projection(sinogram.values, min(side, 256)).quantile(0.999).item()
     else:  # the mean along the densest line is below its largest value
         brightest = 2 * sinogram.values.max().item()
-    if brightest <= 0:
-        raise ValueError("sinogram: expected integrals of something that attenuates, got none above 0")
+    if not 0 < brightest < math.inf:
+        raise ValueError(f"sinogram: expected integrals of a finite image above 0, got one of up to {brightest:g}")
     scale = BRIGHTEST / brightest
     integrals = scale * sinogram.values.reshape(-1, 1)
     return Scan(sinogram.lines, (angles, detectors), sinogram.even, side, integrals=integrals, scale=scale)

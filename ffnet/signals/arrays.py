@@ -68,5 +68,10 @@ def read_arrays(arrays: Arrays, types: Mapping[str, type | None], wanted: str) -
 
 def _asked(held: Mapping[str, Any], types: Mapping[str, type | None]) -> dict[str, np.ndarray]:
     asked = {name.rstrip("?"): kind for name, kind in types.items() if name[-1] != "?" or name[:-1] in held}
-    arrays = {name: np.asarray(held[name]) for name in asked}
-    return {name: array if (kind := asked[name]) is None else array.astype(kind) for name, array in arrays.items()}
+    return {name: _converted(name, np.asarray(held[name]), kind) for name, kind in asked.items()}
+
+
+def _converted(name: str, array: np.ndarray, kind: type | None) -> np.ndarray:
+    if array.dtype.kind == "c" and kind is not None and not issubclass(kind, np.complexfloating):
+        raise ValueError(f"{name}: expected real numbers, got complex ones")
+    return array if kind is None else array.astype(kind)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra.core.override_parser.types import QuotedString
 from PIL import Image
@@ -115,6 +116,18 @@ def test_the_home_directory_and_the_kind_of_signal_are_known(tmp_path):
     assert found("fit", "speech.wav")[0]["dataset"] == "audio"
     for name in ("photo.jpg", "either.zarr", "none.xyz"):
         assert "dataset" not in found("fit", name)[0]
+
+
+def test_the_names_of_arrays_choose_the_dataset():
+    for array, dataset in {"sinogram": "ct", "kspace": "mri", "images": "nerf"}.items():
+        np.savez("arrays.npz", **{array: np.zeros(3), "angles": np.zeros(3)})
+        assert found("fit", "arrays.npz")[0]["dataset"] == dataset
+        assert found("fit", "arrays.npz", "dataset=volume")[0]["dataset"] == "volume"
+    np.savez("arrays.npz", angles=np.zeros(3))
+    Path("text.npz").write_text("no archive")
+    for name in ("arrays.npz", "text.npz"):
+        with pytest.raises(ValueError, match=r"one of.* sinogram \(dataset=ct\), kspace \(dataset=mri\)"):
+            found("fit", name)
 
 
 def test_every_command_takes_its_path_as_an_argument():

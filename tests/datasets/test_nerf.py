@@ -98,7 +98,12 @@ def test_every_eighth_view_is_held_out_and_a_field_that_knows_the_scene_scores_h
         ({"poses": np.zeros((3, 4, 4))}, r"expected poses of shape \(8, 4, 4\), got \(3, 4, 4\)"),
         ({"images": np.full((8, 4, 4, 3), np.nan)}, r"expected images with values in \[0, 1\]"),
         ({"images": np.zeros((8, 4, 3))}, r"expected at least 2 images \(n, height, width, 3 or 4\)"),
+        (
+            {"images": np.zeros((8, 4, 4, 3), complex)},
+            "expected images of floating-point numbers or 8 bits, got complex",
+        ),
         ({"focal": 0.0}, "expected a focal length above 0"),
+        ({"focal": np.ones(3)}, "expected one focal length, got 3"),
     ],
 )
 def test_bad_scenes_are_refused(path, tmp_path, change, message):
