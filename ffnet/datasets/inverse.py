@@ -99,6 +99,10 @@ class InverseDataset(Dataset):
             raise ValueError(f"batch_size: expected an integer of at least 1, or null for all, got {batch_size!r}")
         if type(factor) is not int or factor < 2:
             raise ValueError(f"factor: expected an integer of at least 2, got {factor!r}")
+        if type(measured) is not bool:
+            raise ValueError(f"measured: expected true or false, got {measured!r}")
+        if mask is not None and (problem != "inpainting" or operator is not None):
+            raise ValueError(f"mask: expected null unless the problem is inpainting, got {mask!r}")
         if measured and operator is not None:
             raise ValueError("measured: expected false with an operator of your own, whose measurements are no image")
         path = resource("data") / "cat.png" if path is None else path

@@ -99,5 +99,7 @@ def worse_than_mean(scores: Mapping[str, float], dataset: Dataset) -> bool:
     first = dataset.evaluations[0]
     device = next(first.source.buffers()).device
     constant = torch.tensor(mean, device=device)
-    reference = _scores(lambda points: constant.expand(*points.shape[:-1], -1), first, EVALUATIONS, Processes())[score]
+    # Metrics take views of what they get, so it may not be expanded.
+    field = lambda points: constant.expand(*points.shape[:-1], -1).contiguous()  # noqa: E731
+    reference = _scores(field, first, EVALUATIONS, Processes())[score]
     return scores[score] < reference if higher else scores[score] > reference

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from ffnet.datasets import InverseDataset
 from ffnet.datasets.inverse import interpolated
 from ffnet.fitting import evaluate
+from ffnet.fitting.evaluation import worse_than_mean
 from ffnet.operators import OnGrid
 
 
@@ -90,6 +91,14 @@ def test_a_measured_file_is_the_measurement(photo):
     assert torch.equal(blurred.source.targets, pixels_of(photo).flatten(0, 1))
 
 
+@PROBLEMS
+def test_a_measured_colour_image_is_compared_with_its_mean(photo, problem):
+    dataset = InverseDataset(photo, problem=problem, factor=2, measured=True)
+    spread = dataset.source.targets.double().std(0, correction=0).square().mean().sqrt().item()
+    assert worse_than_mean({"data/rmse": 1.01 * spread}, dataset)
+    assert not worse_than_mean({"data/rmse": 0.99 * spread}, dataset)
+
+
 def test_baselines_are_the_measurement_or_its_interpolation(photo):
     noisy = InverseDataset(photo, problem="denoising")
     assert noisy.baselines()["data"]["psnr"] == pytest.approx(20, abs=1)
@@ -114,6 +123,8 @@ def test_any_function_of_an_image_can_be_the_instrument(photo):
             {"problem": "superresolution", "factor": 5},
             "factor: expected sides that 5 divides, got 12x16; say dataset.crop=",
         ),
+        ({"measured": "maybe"}, "measured: expected true or false, got 'maybe'"),
+        ({"problem": "denoising", "mask": "mask.png"}, "mask: expected null unless the problem is inpainting"),
         ({"factor": 1}, "factor: expected an integer of at least 2"),
         ({"noise": -0.1}, "noise: expected a finite number of at least 0"),
         ({"counts": 0}, "counts: expected a finite number above 0"),
