@@ -23,7 +23,7 @@ class Sparsity(Regularizer):
 
     def __init__(self, weight: float, points: int = 1024, transform: nn.Module | None = None) -> None:
         super().__init__(weight)
-        self.points, self.transform = points, transform or nn.Identity()
+        self.points, self.transform = _counted(points), transform or nn.Identity()
 
     def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
         return self.transform(field(uniform_points(field, self.points, generator))).abs().mean()
@@ -40,7 +40,7 @@ class TotalVariation(Regularizer):
 
     def __init__(self, weight: float, points: int = 1024, step: float = 1 / 256) -> None:
         super().__init__(weight)
-        self.points, self.step = points, step
+        self.points, self.step = _counted(points), _positive(step)
 
     def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
         squares = squared_gradients(field, uniform_points(field, self.points, generator), self.step)
@@ -58,7 +58,7 @@ class Smoothness(Regularizer):
 
     def __init__(self, weight: float, points: int = 1024, step: float = 1 / 256) -> None:
         super().__init__(weight)
-        self.points, self.step = points, step
+        self.points, self.step = _counted(points), _positive(step)
 
     def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
         return squared_gradients(field, uniform_points(field, self.points, generator), self.step).mean()
@@ -82,7 +82,7 @@ class Eikonal(Regularizer):
 
     def __init__(self, weight: float, points: int = 1024) -> None:
         super().__init__(weight)
-        self.points = points
+        self.points = _counted(points)
 
     def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
         slopes = gradient(field, uniform_points(field, self.points, generator))
@@ -101,7 +101,7 @@ class Normals(Regularizer):
 
     def __init__(self, weight: float, points: int = 1024) -> None:
         super().__init__(weight)
-        self.points = points
+        self.points = _counted(points)
 
     def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
         dimensions: int = field.in_features  # type: ignore[attr-defined]
@@ -118,3 +118,15 @@ def uniform_points(field: Callable[[Tensor], Tensor], count: int, generator: tor
     check("points", count, "points of a regularizer")
     dimensions: int = field.in_features  # type: ignore[attr-defined]
     return torch.rand(count, dimensions, generator=generator, device=generator.device)
+
+
+def _counted(points: int) -> int:
+    if type(points) is not int or points < 1:
+        raise ValueError(f"points: expected an integer of at least 1, got {points!r}")
+    return points
+
+
+def _positive(step: float) -> float:
+    if type(step) not in (int, float) or not 0 < step < float("inf"):
+        raise ValueError(f"step: expected a number above 0, got {step!r}")
+    return step

@@ -160,3 +160,17 @@ def test_a_normal_term_without_normals_is_refused():
     batch = Batch(torch.rand(4, 3), torch.rand(4, 1))
     with pytest.raises(ValueError, match="Normals: expected queries of 3 coordinates with normals, got 3 numbers"):
         Normals(1.0)(Sphere(), batch, torch.Generator())
+
+
+@pytest.mark.parametrize("kind", [Eikonal, Normals, Smoothness, Sparsity, TotalVariation])
+@pytest.mark.parametrize("points", [0, 2.5, "many"])
+@pytest.mark.usefixtures("without_shape_checks")
+def test_a_regularizer_has_points(kind, points):
+    with pytest.raises(ValueError, match="points: expected an integer of at least 1"):
+        kind(1.0, points)
+
+
+@pytest.mark.parametrize("step", [0, -1.0, float("nan")])
+def test_differences_have_a_step(step):
+    with pytest.raises(ValueError, match="step: expected a number above 0"):
+        TotalVariation(1.0, step=step)
