@@ -29,12 +29,12 @@ class Sparsity(Regularizer):
         return self.transform(field(uniform_points(field, self.points, generator))).abs().mean()
 
 
-class TotalVariation(Regularizer):
-    """Isotropic total variation (Rudin, Osher & Fatemi 1992): mean norm of the gradient, by forward differences.
+class Differences(Regularizer):
+    """A term of the field's slopes, by forward differences at points drawn uniformly from the unit cube.
 
     Args:
         weight: weight of the term.
-        points: number of points drawn uniformly from the unit cube per step.
+        points: number of points drawn per step.
         step: the step of the differences in unit coordinates, such as the width of a pixel.
     """
 
@@ -42,33 +42,26 @@ class TotalVariation(Regularizer):
         super().__init__(weight)
         self.points, self.step = _counted(points), _positive(step)
 
-    def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
-        squares = squared_gradients(field, uniform_points(field, self.points, generator), self.step)
-        return (squares + 1e-12).sqrt().mean()  # the gradient of a norm is finite at 0
+    def squares(self, field: Callable[[Tensor], Tensor], generator: torch.Generator) -> Float[Tensor, "n c"]:
+        """Squared norm of the gradient of every value."""
+        x = uniform_points(field, self.points, generator)
+        here = field(x)
+        moved = [field(x + self.step * axis) for axis in torch.eye(x.shape[1], device=x.device)]
+        return torch.stack([((there - here) / self.step).square() for there in moved]).sum(0)
 
 
-class Smoothness(Regularizer):
-    """Mean square of the gradient (Tikhonov & Arsenin 1977), by forward differences.
-
-    Args:
-        weight: weight of the term.
-        points: number of points drawn uniformly from the unit cube per step.
-        step: the step of the differences in unit coordinates, such as the width of a pixel.
-    """
-
-    def __init__(self, weight: float, points: int = 1024, step: float = 1 / 256) -> None:
-        super().__init__(weight)
-        self.points, self.step = _counted(points), _positive(step)
+class TotalVariation(Differences):
+    """Isotropic total variation (Rudin, Osher & Fatemi 1992): mean norm of the gradient, by forward differences."""
 
     def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
-        return squared_gradients(field, uniform_points(field, self.points, generator), self.step).mean()
+        return (self.squares(field, generator) + 1e-12).sqrt().mean()  # the gradient of a norm is finite at 0
 
 
-def squared_gradients(field: Callable[[Tensor], Tensor], x: Float[Tensor, "n d"], step: float) -> Float[Tensor, "n c"]:
-    """Squared norm of the gradient of every value at ``x``, by forward differences."""
-    here = field(x)
-    moved = [field(x + step * axis) for axis in torch.eye(x.shape[1], device=x.device)]
-    return torch.stack([((there - here) / step).square() for there in moved]).sum(0)
+class Smoothness(Differences):
+    """Mean square of the gradient (Tikhonov & Arsenin 1977), by forward differences."""
+
+    def forward(self, field: Callable[[Tensor], Tensor], batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
+        return self.squares(field, generator).mean()
 
 
 class Eikonal(Regularizer):
