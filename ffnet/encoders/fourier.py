@@ -36,10 +36,11 @@ def project(x: Float[Tensor, "*batch d"], B: Float[Tensor, "m d"]) -> Float[Tens
     ``torch.set_float32_matmul_precision`` would carry out in bfloat16 or TF32; and each product rounded on its own,
     not fused with the sum, so that a program exported to ONNX has the same phases.
     """
-    B = B.to(torch.promote_types(x.dtype, B.dtype))
-    phases = x[..., :1] * B[:, 0]
-    for axis in range(1, B.shape[1]):
-        phases = phases + x[..., axis : axis + 1] * B[:, axis]
+    # Columns of B that are contiguous: a product with strided ones takes four times as long on the CPU.
+    columns = B.to(torch.promote_types(x.dtype, B.dtype)).T.contiguous()
+    phases = x[..., :1] * columns[0]
+    for axis in range(1, len(columns)):
+        phases = phases + x[..., axis : axis + 1] * columns[axis]
     return phases
 
 
