@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from ffnet.encoders.base import Encoder, positive_integer, ranks
 
@@ -16,6 +17,8 @@ Place = Literal["none", "first", "last"]
 
 LOOPS = ("trig", "freq", "row")
 NATIVE = " ".join(LOOPS)
+BLOCK = 2**17  # phases that stay in a core's cache between two operations
+WIDE = 256  # features from which on it pays to write them where they belong: rows of fewer are written slowly
 
 
 def sincos(cycles: Float[Tensor, "*shape"]) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
@@ -42,6 +45,17 @@ def project(x: Float[Tensor, "*batch d"], B: Float[Tensor, "m d"]) -> Float[Tens
     for axis in range(1, len(columns)):
         phases = phases + x[..., axis : axis + 1] * columns[axis]
     return phases
+
+
+def writable(*tensors: Tensor) -> bool:
+    """Whether what is computed from ``tensors`` may be written into buffers: they are plain tensors without a gradient,
+    and nothing traces, compiles or transforms the computation."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or forward_ad._current_level >= 0:
+        return False
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return False
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+    return all(type(tensor) in (Tensor, nn.Parameter) and not wrapped(tensor) for tensor in tensors)
 
 
 class FourierEncoder(Encoder):
@@ -168,11 +182,14 @@ class FourierEncoder(Encoder):
             return self.B.unflatten(0, (-1, self.rows)).diagonal(dim1=-2, dim2=-1)
         return self.B.new_ones(1, 1) if self.multiples is None else self.multiples.unsqueeze(-1)
 
+    def phases(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch n r"]:
+        """Phases at every frequency and row, in the unit of B."""
+        phases = x.unsqueeze(-2) if self.axes else project(x, self.B).unflatten(-1, (-1, self.rows))
+        return phases * self.multipliers() if self.axes or self.multiples is not None else phases
+
     def waves(self, x: Float[Tensor, "*batch d"]) -> tuple[Float[Tensor, "*batch n r"], Float[Tensor, "*batch n r"]]:
         """Sine and cosine at every frequency and row, without amplitudes."""
-        phases = x.unsqueeze(-2) if self.axes else project(x, self.B).unflatten(-1, (-1, self.rows))
-        if self.axes or self.multiples is not None:
-            phases = phases * self.multipliers()
+        phases = self.phases(x)
         # torch reduces radians with more digits than a subtraction could.
         return (phases.sin(), phases.cos()) if self.unit == "radians" else sincos(phases)
 
@@ -197,7 +214,26 @@ class FourierEncoder(Encoder):
             return waves
         return torch.cat([x, waves] if self.include == "first" else [waves, x], dim=-1)
 
+    def written(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
+        """``features(x, *waves(x))``, bit for bit, of an encoder in ffnet's own order without coordinates and
+        amplitudes: sines and cosines are written where they belong among the features, a block of points at a time."""
+        points = x.reshape(-1, self.in_features)
+        features = x.new_empty(len(points), 2, self.out_features // 2)
+        size = max(1, BLOCK // features.shape[-1]) if x.device.type == "cpu" else max(1, len(points))
+        for some, (sin, cos) in zip(points.split(size), (f.unbind(1) for f in features.split(size)), strict=True):
+            angle = self.phases(some).flatten(1)
+            if self.unit != "radians":
+                angle.sub_(angle.round()).mul_(self.turn)
+            torch.sin(angle, out=sin)
+            torch.cos(angle, out=cos)
+        if self.scale != 1:
+            features.mul_(self.scale)
+        return features.view(*x.shape[:-1], self.out_features)
+
     def encode(self, coordinates: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
+        native = self.blocked and self.layout == NATIVE and self.amplitudes is None
+        if native and self.out_features >= WIDE and writable(coordinates, self.B):
+            return self.written(coordinates)
         return self.features(coordinates, *self.waves(coordinates))
 
     def order(self) -> Int[Tensor, "k"]:

@@ -1,12 +1,22 @@
 """What every Fourier encoder keeps to: ffnet's own and those of other projects."""
 
+import copy
 import math
 
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd import forward_ad
 
-from ffnet.encoders import AnnealedEncoder, FourierEncoder, GaussianEncoder, IntegratedEncoder, PositionalEncoder
+from ffnet.encoders import (
+    AnnealedEncoder,
+    FourierEncoder,
+    GaussianEncoder,
+    IntegratedEncoder,
+    PositionalEncoder,
+    fourier,
+)
 from ffnet.encoders import conventions as by
 from ffnet.fitting.mirrored import Mirrored
 from ffnet.models import CoordinateMLP
@@ -143,3 +153,58 @@ def test_products_along_the_axes_are_those_of_the_whole_matrix():
     whole.B = axes.B
     x = torch.rand(50, 3)
     assert torch.equal(axes(x), whole(x))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@each
+def test_features_written_in_place_have_the_same_bits(encoder, dtype, monkeypatch):
+    monkeypatch.setattr(fourier, "BLOCK", 8 * encoder.out_features)  # 16 points
+    monkeypatch.setattr(fourier, "WIDE", 0)
+    encoder = copy.deepcopy(encoder)
+    encoder.requires_grad_(False)
+    for B in (encoder.B.float(), encoder.B.double()):
+        encoder.B = torch.nn.Parameter(B, False) if "B" in encoder._parameters else B
+        for shape in [(), (0,), (1,), (16,), (45,), (3, 5, 7), (2, 0, 3)]:
+            generator = torch.Generator().manual_seed(2)
+            x = 3 * torch.randn(*shape, encoder.in_features, generator=generator, dtype=dtype)
+            before = x.clone()
+            assert torch.equal(encoder(x), encoder.features(x, *encoder.waves(x)))
+            assert torch.equal(x, before)
+            columns = x.mT.contiguous().mT if x.ndim > 1 else x
+            assert torch.equal(encoder(columns), encoder(x))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+def test_features_are_written_in_place_where_nothing_follows_the_computation():
+    x, found = torch.rand(3, 2), []
+    seen = lambda t: found.append(fourier.writable(t)) or t  # noqa: E731
+    leaf = x.clone().requires_grad_()
+    seen(x)
+    with torch.no_grad():
+        seen(leaf)
+    with torch.inference_mode():
+        seen(x)
+    assert found == [True] * 3
+    found.clear()
+    seen(leaf)
+    torch.vmap(seen)(x)
+    torch.func.jvp(seen, (x,), (x,))
+    torch.func.jacrev(seen)(x)
+    with forward_ad.dual_level():
+        seen(forward_ad.make_dual(x, x))
+    with torch.no_grad():
+        torch.jit.trace(seen, x, check_trace=False)
+    with FakeTensorMode() as mode:
+        seen(mode.from_tensor(x))
+    torch.export.export(Seen(seen), (x,), strict=False)
+    assert len(found) == 8
+    assert not any(found)
+
+
+class Seen(torch.nn.Module):
+    def __init__(self, seen) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.seen(x) + 1
