@@ -1,11 +1,15 @@
 """Optimizers that update different parameters with different methods."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Adam, Muon, Optimizer
+
+# A map from or to so few numbers is that of coordinates or colours, not one between hidden layers.
+COORDINATES = 3
 
 
 class OptimizerGroup(Optimizer):
@@ -46,7 +50,9 @@ class MuonAdam(OptimizerGroup):
     """Muon (Jordan et al. 2024) for hidden weight matrices, Adam for all other parameters.
 
     Muon replaces the momentum of a matrix by the nearest orthogonal matrix, so that all directions learn at the same
-    rate. It suits maps between hidden layers; the last layer, biases and parameters of the encoder use Adam.
+    rate. It suits maps between hidden layers and from features to them; the last layer, maps of up to three coordinates
+    (the frequencies of sines and filters), biases and parameters of the encoder use Adam. The real and imaginary parts
+    of a complex map (WIRE) are one matrix, one part above the other.
 
     Args:
         parameters: (name, parameter) pairs, as ``Module.named_parameters`` gives them, in the order of the layers.
@@ -66,14 +72,39 @@ class MuonAdam(OptimizerGroup):
         eps: float = 1e-8,
     ) -> None:
         named = list(parameters)
-        matrices = [name for name, p in named if p.ndim == 2 and not name.startswith("encoder.")][:-1]
-        hidden = [p for name, p in named if name in matrices]
-        rest = [p for name, p in named if name not in matrices]
+        matrices = [name for name, p in named if p.ndim >= 2 and not name.startswith("encoder.") and "bias" not in name]
+        hidden = [p for name, p in named if name in matrices[:-1] and min(p.shape[-2:]) > COORDINATES]
+        rest = [p for _, p in named if all(p is not matrix for matrix in hidden)]
         if not hidden:
             raise ValueError("parameters: expected at least one hidden weight matrix for Muon")
-        super().__init__(
-            [
-                Muon(hidden, lr=muon_lr, weight_decay=0.0, momentum=momentum, adjust_lr_fn="match_rms_adamw"),
-                Adam(rest, lr=lr, betas=(betas[0], betas[1]), eps=eps, fused=True),
-            ]
-        )
+        self.stacks = [p for p in hidden if p.ndim > 2]
+        with flattened(self.stacks):
+            muon = Muon(hidden, lr=muon_lr, weight_decay=0.0, momentum=momentum, adjust_lr_fn="match_rms_adamw")
+        super().__init__([muon, Adam(rest, lr=lr, betas=(betas[0], betas[1]), eps=eps, fused=True)])
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        with flattened(self.stacks):
+            super().step()
+        return loss
+
+
+@contextmanager
+def flattened(stacks: list[nn.Parameter]) -> Iterator[None]:
+    """Parameters (k, o, i) and their gradients are matrices (k o, i) of the same memory: Muon takes matrices only."""
+    shapes = [p.shape for p in stacks]
+
+    def shape(sizes: list[torch.Size]) -> None:
+        for p, size in zip(stacks, sizes, strict=True):
+            gradient, p.grad = p.grad, None  # a gradient has its parameter's shape at any time
+            p.data = p.data.view(size)
+            p.grad = None if gradient is None else gradient.reshape(size)
+
+    shape([torch.Size((size[:-1].numel(), size[-1])) for size in shapes])
+    try:
+        yield
+    finally:
+        shape(shapes)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from ffnet.encoders import Encoder
 from ffnet.encoders.base import FullPrecision, positive
 from ffnet.models.base import NetworkField
-from ffnet.models.layers import Linear, PhaseLinear, ValueLinear, check_widths, seeded, uniform_
+from ffnet.models.layers import Linear, PhaseLinear, ValueLinear, check_widths, output_init_, seeded, uniform_
 
 
 class FourierFilter(nn.Module):
@@ -81,6 +82,7 @@ class FilterNetwork(NetworkField):
         alpha: shape of the initial gamma of Gabor filters, ``Gamma(alpha / hidden_layers, beta)``.
         beta: its rate.
         output_activation: module applied to the values; none if None.
+        output_init: initial output, one number for each value, as in ``CoordinateMLP``; None leaves the last bias.
         seed: of the initial weights; None takes torch's global generator.
 
     Raises:
@@ -99,6 +101,7 @@ class FilterNetwork(NetworkField):
         alpha: float = 6.0,
         beta: float = 1.0,
         output_activation: nn.Module | None = None,
+        output_init: Sequence[float] | None = None,
         seed: int | None = None,
     ) -> None:
         if filters not in ("fourier", "gabor"):
@@ -115,5 +118,7 @@ class FilterNetwork(NetworkField):
 
         with seeded(seed):
             stack = FilterStack([make() for _ in range(hidden_layers)], hidden_features, out_features)
+        if output_init is not None:
+            output_init_(stack.last.bias, output_init, output_activation)
         output = [] if output_activation is None else [copy.deepcopy(output_activation)]
         super().__init__(encoder, out_features, nn.Sequential(stack, *output))

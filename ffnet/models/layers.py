@@ -1,6 +1,7 @@
 """Layers that several networks share."""
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -32,6 +33,34 @@ def check_widths(out_features: int, hidden_features: int, hidden_layers: int) ->
     positive_integer("out_features", out_features)
     positive_integer("hidden_features", hidden_features)
     positive_integer("hidden_layers", hidden_layers)
+
+
+@torch.no_grad()
+def output_init_(bias: Float[Tensor, "c"], values: object, activation: nn.Module | None) -> None:
+    """Sets the ``bias`` of the last layer, in place, so that ``activation(bias)`` is ``values``.
+
+    Raises:
+        ValueError: if there is not a number for each bias, or the activation is neither a Sigmoid nor None.
+    """
+    numbers = list(values) if isinstance(values, Sequence) else []
+    if len(numbers) != len(bias) or not all(isinstance(number, int | float) for number in numbers):
+        raise ValueError(f"output_init: expected a number for each of {len(bias)} values, got {values!r}")
+    if not isinstance(activation, nn.Sigmoid | None):
+        raise ValueError(
+            f"output_init: expected a Sigmoid or no output activation, got {type(activation).__name__}; "
+            "output_init=null leaves the bias as it is"
+        )
+    at = torch.tensor(numbers, dtype=bias.dtype)
+    bias.copy_(at if activation is None else at.logit(eps=0.01))
+
+
+def with_output(layers: list[nn.Module], initial: object, activation: nn.Module | None) -> nn.Sequential:
+    """``layers``, the last a linear map whose bias is set by ``output_init_`` unless ``initial`` is None, and a copy of
+    ``activation`` if there is one."""
+    if initial is not None:
+        assert isinstance(layers[-1], nn.Linear)
+        output_init_(layers[-1].bias, initial, activation)
+    return nn.Sequential(*layers, *([] if activation is None else [copy.deepcopy(activation)]))
 
 
 class Linear(nn.Linear):

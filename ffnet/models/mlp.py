@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ffnet.encoders import Encoder, IdentityEncoder
 from ffnet.models.base import NetworkField
-from ffnet.models.layers import Linear, PhaseLinear, ValueLinear, check_widths, seeded
+from ffnet.models.layers import Linear, PhaseLinear, ValueLinear, check_widths, output_init_, seeded
 
 Initialization = Literal["torch", "glorot", "he"]
 
@@ -96,40 +96,20 @@ class CoordinateMLP(NetworkField):
         exact = any(isinstance(part, IdentityEncoder) for part in encoder.modules())
         with seeded(seed):
             layers = hidden_stack(wide, hidden_features, hidden_layers, skips, activation, exact)
-            layers.append(ValueLinear(hidden_features, out_features))
+            layers.append(last := ValueLinear(hidden_features, out_features))
             for layer in layers:
                 if initialization == "glorot":
                     glorot_(layer)
                 elif initialization == "he":
                     he_(layer)
         if output_init is not None:
-            output_init_(layers[-1], output_init, output_activation)
+            output_init_(last.bias, output_init, output_activation)
         if output_activation is not None:
             layers.append(copy.deepcopy(output_activation))
         # Each layer is two modules: the linear map, then the activation.
         network = SkipSequential(*layers, skips=[2 * n for n in skips]) if skips else nn.Sequential(*layers)
         super().__init__(encoder, out_features, network)
         self.initialization = initialization
-
-
-def output_init_(layer: nn.Module, values: object, activation: nn.Module | None) -> None:
-    """Sets the bias of the last ``layer``, in place, so that ``activation(bias)`` is ``values``.
-
-    Raises:
-        ValueError: if there is not a number for each bias, or the activation is neither a Sigmoid nor None.
-    """
-    assert isinstance(layer, nn.Linear)
-    numbers = list(values) if isinstance(values, Sequence) else []
-    if len(numbers) != layer.out_features or not all(isinstance(number, int | float) for number in numbers):
-        raise ValueError(f"output_init: expected a number for each of {layer.out_features} values, got {values!r}")
-    if not isinstance(activation, nn.Sigmoid | None):
-        raise ValueError(
-            f"output_init: expected a Sigmoid or no output activation, got {type(activation).__name__}; "
-            "output_init=null leaves the bias as it is"
-        )
-    at = torch.tensor(numbers, dtype=layer.bias.dtype)
-    with torch.no_grad():
-        layer.bias.copy_(at if activation is None else at.logit(eps=0.01))
 
 
 def glorot_(layer: nn.Module) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from ffnet.encoders import Encoder
 from ffnet.encoders.base import positive
 from ffnet.models.activations import complex_gabor
 from ffnet.models.base import NetworkField
-from ffnet.models.layers import PhaseLinear, check_widths, seeded, uniform_, unrounded
+from ffnet.models.layers import PhaseLinear, check_widths, output_init_, seeded, uniform_, unrounded
 
 
 class ComplexLinear(nn.Module):
@@ -73,6 +74,7 @@ class Wire(NetworkField):
         first_omega: that of the first layer; ``omega`` if None.
         scale: one over its width.
         output_activation: module applied to the values; none if None.
+        output_init: initial output, one number for each value, as in ``CoordinateMLP``; None leaves the last bias.
         seed: of the initial weights; None takes torch's global generator.
 
     Raises:
@@ -89,6 +91,7 @@ class Wire(NetworkField):
         scale: float = 10.0,
         first_omega: float | None = None,
         output_activation: nn.Module | None = None,
+        output_init: Sequence[float] | None = None,
         seed: int | None = None,
     ) -> None:
         check_widths(out_features, hidden_features, hidden_layers)
@@ -99,7 +102,10 @@ class Wire(NetworkField):
             ]
             for _ in range(hidden_layers - 1):
                 layers += [ComplexLinear(hidden_features, hidden_features), ComplexGabor(omega, scale)]
-            layers += [ComplexLinear(hidden_features, out_features), RealPart()]
+            last = ComplexLinear(hidden_features, out_features)
+            layers += [last, RealPart()]
+        if output_init is not None:
+            output_init_(last.bias[0], output_init, output_activation)
         if output_activation is not None:
             layers.append(copy.deepcopy(output_activation))
         super().__init__(encoder, out_features, nn.Sequential(*layers))

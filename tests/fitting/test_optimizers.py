@@ -5,9 +5,9 @@ import copy
 import pytest
 import torch
 
-from ffnet.encoders import GridEncoder
+from ffnet.encoders import GridEncoder, IdentityEncoder
 from ffnet.fitting import MuonAdam
-from ffnet.models import CoordinateMLP
+from ffnet.models import CoordinateMLP, FilterNetwork, Finer, Siren, Wire
 
 
 def network():
@@ -32,6 +32,39 @@ def test_muon_has_the_hidden_matrices_and_adam_all_else():
     held = [sorted(names[id(p)] for g in part.param_groups for p in g["params"]) for part in (muon, adam)]
     assert held[0] == ["network.0.weight", "network.2.weight"]
     assert sorted(held[0] + held[1]) == sorted(names.values())
+
+
+@pytest.mark.parametrize(
+    ("model", "hidden"),
+    [
+        (Siren, ["network.2.weight", "network.4.weight"]),
+        (Finer, ["network.2.weight", "network.4.weight"]),
+        (Wire, ["network.2.weight", "network.4.weight"]),
+        (FilterNetwork, ["network.0.linears.0.weight", "network.0.linears.1.weight"]),
+    ],
+)
+def test_frequencies_and_complex_biases_are_not_hidden_matrices(model, hidden):
+    field = model(IdentityEncoder(2), 3, 8, 3)
+    names = {id(p): name for name, p in field.named_parameters()}
+    muon, _ = MuonAdam(field.named_parameters()).parts
+    assert [names[id(p)] for p in muon.param_groups[0]["params"]] == hidden
+
+
+def test_both_parts_of_a_complex_map_are_one_matrix_of_the_same_memory():
+    stack = torch.nn.Parameter(torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0)))
+    last = torch.nn.Parameter(torch.ones(3, 6))
+    alone = torch.nn.Parameter(stack.detach().reshape(12, 5).clone())
+    address = stack.data_ptr()
+    both = MuonAdam([("hidden", stack), ("last", last)], muon_lr=2e-3)
+    reference = torch.optim.Muon([alone], lr=2e-3, weight_decay=0.0, momentum=0.95, adjust_lr_fn="match_rms_adamw")
+    for seed in range(3):
+        gradient = torch.randn(12, 5, generator=torch.Generator().manual_seed(seed))
+        stack.grad, alone.grad, last.grad = gradient.view(2, 6, 5).clone(), gradient.clone(), torch.ones(3, 6)
+        both.step()
+        reference.step()
+    assert stack.shape == stack.grad.shape == (2, 6, 5)
+    assert stack.data_ptr() == address
+    torch.testing.assert_close(stack.reshape(12, 5), alone)
 
 
 def test_each_part_does_what_it_would_do_alone():

@@ -60,6 +60,7 @@ MODELS = {
         Siren,
         small(encoder=PositionalEncoder(2, 3), hidden_layers=1, output_activation=nn.Sigmoid()),
     ),
+    "siren, scaled, with an initial output": (Siren, small(weight_scale=2.0, output_init=[0.9, 0.2])),
     "finer": (Finer, small(hidden_layers=2)),
     "wire": (Wire, small(hidden_layers=2, output_activation=nn.Sigmoid())),
     "fourier filters": (FilterNetwork, small(hidden_layers=3, input_scale=16.0)),

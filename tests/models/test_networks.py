@@ -252,3 +252,40 @@ def test_the_papers_start_of_gabor_filters():
 def test_arguments_are_checked(build, message):
     with pytest.raises(ValueError, match=message):
         build(IdentityEncoder(2))
+
+
+# Starts
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Siren,
+        Finer,
+        Wire,
+        FilterNetwork,
+        lambda *given, **more: FilterNetwork(*given, filters="gabor", **more),
+    ],
+)
+@pytest.mark.parametrize("activation", [nn.Sigmoid(), None])
+def test_an_initial_output_is_what_the_untrained_network_has_around(make, activation):
+    model = make(
+        IdentityEncoder(2, centred=True), 2, 8, 2, output_activation=activation, output_init=[0.8, 0.3], seed=0
+    )
+    for name, p in list(model.named_parameters()):
+        if name in ("network.4.weight", "network.0.last.weight"):  # all that the last weights add
+            p.data.zero_()
+    torch.testing.assert_close(model(centred(5)), torch.tensor([0.8, 0.3]).expand(5, 2))
+    with pytest.raises(ValueError, match="output_init: expected a number for each of 2 values, got"):
+        make(IdentityEncoder(2), 2, 8, 2, output_init=[0.5])
+
+
+@pytest.mark.parametrize("make", [Siren, Finer])
+def test_a_scaled_start_multiplies_all_weights_but_the_last(make):
+    """Yeom et al. 2025, section 3: the draws are the same, times the factor."""
+    plain, scaled = (make(IdentityEncoder(2), 2, 8, 3, weight_scale=scale, seed=0) for scale in (1.0, 2.5))
+    for number, factor in ((0, 2.5), (2, 2.5), (4, 2.5), (6, 1.0)):
+        torch.testing.assert_close(scaled.network[number].weight, factor * plain.network[number].weight)
+        assert torch.equal(scaled.network[number].bias, plain.network[number].bias)
+    with pytest.raises(ValueError, match="weight_scale"):
+        make(IdentityEncoder(2), 2, 8, 3, weight_scale=0.0)
