@@ -1,18 +1,22 @@
-"""Every encoder and every network at equal parameters and steps, each tuned by the same sweep.
+"""Every encoder and every network at equal parameters and steps, with Adam and with Muon, tuned by the same sweep.
 
     python benchmarks/comparison.py PICTURE... --jobs 2 --output docs/comparison.json --plot docs/comparison.png
 
 A quarter of the pixels, ``[::2, ::2]``, is trained on, and ``[1::2, 1::2]`` are scored. The width is what brings the
 network to ``PARAMETERS``.
-The rate is climbed in half decades from 3.2e-3 until the best one has a worse neighbour on both sides; then, at that
-rate, what sets the bandwidth, from its default, until two on both sides are worse; then both again. What counts is the
-mean score over the pictures.
+The sweep begins at the best that is known of a row, else at the mean colour, a rate of 3.2e-3 and the default
+bandwidth; Muon's at half a decade above Adam's best rate and at its bandwidth. In turn until nothing changes: the rate,
+in half decades, until the best one has a worse neighbour on both sides; the start, mean colour or random; what sets the
+bandwidth, until ``--reach`` on both sides are worse (0 keeps it). Muon has one rate as well: Adam's, for all that are
+not hidden matrices, is ``SHARE`` of it, as in conf/optimizer/muon.yaml. What counts is the mean score over the
+pictures.
 What is in ``--output`` already is not run again.
 """
 
 import argparse
 import bisect
 import functools
+import itertools
 import json
 import logging
 import multiprocessing
@@ -30,9 +34,11 @@ PARAMETERS = 66_000
 WORK = [
     *("dataset.size=256", "dataset.split=half", "dataset.batch_size=2048", "trainer.max_steps=600"),
     *("~callbacks.evaluation", "~callbacks.views", "~callbacks.progress", "~callbacks.checkpoints", "logger=none"),
-    "+trainer.enable_progress_bar=false",
 ]
 RATES = [f"{10 ** (k / 2):.1e}" for k in range(-10, 1)]
+OPTIMIZERS = ["adam", "muon"]
+SHARE = 0.4
+STARTS = ["mean", "null"]
 OCTAVES = "{_target_:ffnet.encoders.PositionalEncoder,in_features:1,num_frequencies:%d}"
 
 # Name: the line; what sets its bandwidth; the values of that, in order, and the default's place among them.
@@ -87,14 +93,15 @@ NETWORKS = {
 ROWS = ENCODERS | NETWORKS
 
 
-def overrides(line: list[str]) -> list[str]:
-    """The work and a line; the MLP, too, begins with what its own rule draws."""
-    other = any(word.startswith("model=") for word in line)
-    return [*WORK, *([] if other else ["model.output_init=null"]), *line]
-
-
 def parameters(line: list[str]) -> int:
-    return sum(p.numel() for p in assembled(overrides(line))[0].field.parameters())
+    return sum(p.numel() for p in assembled([*WORK, *line])[0].field.parameters())
+
+
+def rates(optimizer: str, rate: str) -> list[str]:
+    """The settings of an optimizer at a rate."""
+    if optimizer == "adam":
+        return [f"optimizer.lr={rate}"]
+    return ["optimizer=muon", f"optimizer.muon_lr={rate}", f"optimizer.lr={SHARE * float(rate):.1e}"]
 
 
 @functools.cache
@@ -107,10 +114,11 @@ def width(*line: str) -> int:
 
 def scores(line: list[str], pictures: list[Path]) -> dict:
     """Mean and single PSNRs, and what was run; a run that diverges counts as 0 dB."""
-    line = [*line, f"model.hidden_features={width(*(word for word in line if 'optimizer' not in word))}"]
+    shape = (word for word in line if "optimizer" not in word and "output_init" not in word)
+    line = [*line, f"model.hidden_features={width(*shape)}"]
     held_out, fitted = [], []
     for picture in pictures:
-        module, trainer = assembled([*overrides(line), f"dataset.path={picture}"])
+        module, trainer = assembled([*WORK, *line, f"dataset.path={picture}"])
         try:
             trainer.fit(module)
         except NonFiniteLoss:
@@ -127,24 +135,44 @@ def scores(line: list[str], pictures: list[Path]) -> dict:
     }
 
 
-def tune(name: str, pictures: list[Path], known: dict[str, list[dict]]) -> tuple[str, list[dict]]:
-    """Everything that was tried for a row, what is known of it included."""
+def tune(
+    row: tuple[str, str], pictures: list[Path], known: dict[str, list[dict]], reach: int
+) -> tuple[str, str, list[dict]]:
+    """What was tried for a row and an optimizer, besides what is known."""
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)
+    name, optimizer = row
     line, key, values, default = ROWS[name]
     tried = {found["line"].rpartition(" model.hidden_features=")[0]: found for found in known.get(name, [])}
+    before = set(tried)
 
-    def at(rate: int, bandwidth: int) -> float:
-        words = [*line.split(), f"optimizer.lr={RATES[rate]}", *([f"{key}={values[bandwidth]}"] if key else [])]
-        if " ".join(words) not in tried:
-            tried[" ".join(words)] = scores(words, pictures)
-        return tried[" ".join(words)]["psnr"]
+    def words(rate: int, start: int, bandwidth: int, optimizer: str = optimizer) -> str:
+        setting = [f"{key}={values[bandwidth]}"] if key else []
+        return " ".join([line, *rates(optimizer, RATES[rate]), *setting, f"model.output_init={STARTS[start]}"])
 
-    rate, bandwidth = RATES.index("3.2e-03"), default
-    for _ in range(2):  # the second time, the rate for the bandwidth that was found, and what that changes
-        rate = climb(rate, len(RATES), 1, functools.partial(at, bandwidth=bandwidth))
-        bandwidth = climb(bandwidth, len(values), 2, functools.partial(at, rate))
-    return name, list(tried.values())
+    def at(rate: int, start: int, bandwidth: int) -> float:
+        said = words(rate, start, bandwidth)
+        if said not in tried:
+            tried[said] = scores(said.split(), pictures)
+        return tried[said]["psnr"]
+
+    def known_best(optimizer: str) -> tuple[int, int, int] | None:
+        spans = range(len(RATES)), range(len(STARTS)), range(len(values)) if key else range(1)
+        places = [place for place in itertools.product(*spans) if words(*place, optimizer) in tried]
+        return max(places, key=lambda place: tried[words(*place, optimizer)]["psnr"], default=None)
+
+    here = known_best(optimizer)
+    if here is None and optimizer == "muon" and (adam := known_best("adam")):
+        here = min(adam[0] + 1, len(RATES) - 1), 0, adam[2]
+    here = here or (RATES.index("3.2e-03"), 0, default)
+    last = None
+    while here != last:
+        last = rate, start, bandwidth = here
+        rate = climb(rate, len(RATES), 1, functools.partial(at, start=start, bandwidth=bandwidth))
+        start = climb(start, len(STARTS), 1, functools.partial(at, rate, bandwidth=bandwidth))
+        bandwidth = climb(bandwidth, len(values), reach, functools.partial(at, rate, start))
+        here = rate, start, bandwidth
+    return name, optimizer, [found for said, found in tried.items() if said not in before]
 
 
 def climb(start: int, count: int, reach: int, at: Callable[[int], float]) -> int:
@@ -166,29 +194,64 @@ def best_of(tried: list[dict]) -> dict:
     return max(tried, key=lambda found: found["psnr"])
 
 
+def of(tried: list[dict], optimizer: str) -> list[dict]:
+    """Those of an optimizer."""
+    return [found for found in tried if ("optimizer=muon" in found["line"]) == (optimizer == "muon")]
+
+
+def setting(found: dict, *keys: str) -> str:
+    """The value of the first of ``keys`` that the line has."""
+    words = dict(word.split("=", 1) for word in found["line"].split())
+    return next(words[key] for key in keys if key in words)
+
+
+def best(results: dict[str, list[dict]], names: list[str]) -> tuple[list[str], list[tuple[str, list[dict | None]]]]:
+    """The optimizers that were run, and the best of each row with each (None if not run), highest score first."""
+    optimizers = [optimizer for optimizer in OPTIMIZERS if any(of(results.get(name, []), optimizer) for name in names)]
+    rows = []
+    for name in names:
+        tried = [of(results.get(name, []), optimizer) for optimizer in optimizers]
+        rows.append((name, [best_of(found) if found else None for found in tried]))
+    return optimizers, sorted(rows, key=lambda row: -max((found["psnr"] for found in row[1] if found), default=0))
+
+
+COLUMNS: dict[str, Callable[[dict], str]] = {
+    "held out": lambda found: f"{found['psnr']:.2f} dB",
+    "fitted": lambda found: f"{found['psnr_train']:.2f} dB",
+    "rate": lambda found: setting(found, "optimizer.muon_lr", "optimizer.lr"),
+    "initial output": lambda found: {"mean": "mean", "null": "random"}[setting(found, "model.output_init")],
+    "parameters": lambda found: f"{found['parameters']:,}",
+}
+
+
 def as_table(results: dict[str, list[dict]], names: list[str]) -> str:
-    lines = ["| | held out | fitted | rate | parameters | settings |", "|---|---|---|---|---|---|"]
-    best = {name: best_of(results[name]) for name in names if name in results}
-    for name, found in sorted(best.items(), key=lambda item: -item[1]["psnr"]):
-        words = found["line"].split()
-        rate = next(word for word in words if word.startswith("optimizer.lr="))
-        settings = " ".join(word for word in words if word != rate)
-        lines.append(
-            f"| {name} | {found['psnr']:.2f} dB | {found['psnr_train']:.2f} dB | {rate.partition('=')[2]} "
-            f"| {found['parameters']:,} | `{settings}` |"
+    optimizers, rows = best(results, names)
+    titles = [f"{title}, {optimizer.title()}" for title in COLUMNS for optimizer in optimizers]
+    lines = [f"| | {' | '.join(titles)} | settings |", "|---" * (len(titles) + 2) + "|"]
+    for name, found_by in rows:
+        cells = [column(found) if found else "" for column in COLUMNS.values() for found in found_by]
+        kept = (
+            " ".join(word for word in found["line"].split() if "optimizer" not in word and "output_init" not in word)
+            for found in found_by
+            if found
         )
+        cells.append("; Muon: ".join(f"`{words}`" for words in dict.fromkeys(kept)))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
 def plot(results: dict[str, list[dict]], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    best = sorted(((best_of(found), name) for name, found in results.items()), key=lambda pair: pair[0]["psnr"])
-    names = [f"{name} (network)" if name in NETWORKS else name for _, name in best]
-    figure = Figure(figsize=(7, 0.3 * len(best) + 1), layout="constrained")
+    optimizers, rows = best(results, list(ROWS))
+    rows = rows[::-1]
+    names = [f"{name} (network)" if name in NETWORKS else name for name, _ in rows]
+    figure = Figure(figsize=(7, 0.3 * len(rows) + 1), layout="constrained")
     axes = figure.subplots()
-    for key, label, marker in (("psnr", "held-out pixels", "o"), ("psnr_train", "training pixels", "|")):
-        axes.plot([found[key] for found, _ in best], names, marker, label=label)
+    for number, optimizer in enumerate(optimizers):
+        for key, label, marker in (("psnr", "held-out pixels", "o"), ("psnr_train", "training pixels", "|")):
+            values = [pair[number][key] if pair[number] else float("nan") for _, pair in rows]
+            axes.plot(values, names, marker, color=f"C{number}", label=f"{optimizer.title()}, {label}")
     axes.set(xlabel="PSNR in dB, mean over the pictures")
     axes.grid(alpha=0.3)
     axes.legend()
@@ -199,6 +262,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("pictures", type=Path, nargs="+")
     parser.add_argument("--only", nargs="+", default=list(ROWS), choices=list(ROWS))
+    parser.add_argument("--optimizers", nargs="+", default=OPTIMIZERS, choices=OPTIMIZERS)
+    parser.add_argument("--reach", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--output", type=Path, default=Path("comparison.json"))
     parser.add_argument("--plot", type=Path)
@@ -206,13 +271,15 @@ if __name__ == "__main__":
     results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
     with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
         pictures = [picture.absolute() for picture in arguments.pictures]
-        work = functools.partial(tune, pictures=pictures, known=results)
-        for name, tried in pool.imap_unordered(work, arguments.only):
-            results[name] = tried
-            best = best_of(tried)
-            print(f"{name}: {best['psnr']:.2f} dB, {len(tried)} tried: {best['line']}", flush=True)
+        work = functools.partial(tune, pictures=pictures, known=results, reach=arguments.reach)
+        rows = [(name, optimizer) for optimizer in arguments.optimizers for name in arguments.only]
+        for name, optimizer, tried in pool.imap_unordered(work, rows):
+            results[name] = [*results.get(name, []), *tried]
+            found = best_of(of(results[name], optimizer))
+            print(f"{name}, {optimizer}: {found['psnr']:.2f} dB, {len(tried)} tried: {found['line']}", flush=True)
             arguments.output.write_text(as_json(results))
-    for title, names in (("encoders", list(ENCODERS)), ("networks", list(NETWORKS))):
-        print(f"\n{title}\n\n{as_table(results, names)}")
-    if arguments.plot:
-        plot(results, arguments.plot)
+    if set(arguments.optimizers) == set(OPTIMIZERS):
+        for title, names in (("encoders", list(ENCODERS)), ("networks", list(NETWORKS))):
+            print(f"\n{title}\n\n{as_table(results, names)}")
+        if arguments.plot:
+            plot(results, arguments.plot)

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 import ffnet
+from ffnet.cli.compose import compose_config
 from ffnet.resources import resource
 from tests.conftest import SMALL
 
@@ -90,3 +91,13 @@ def test_an_encoder_of_another_project_comes_back_by_name(command):
 def test_annealing_ends_with_every_feature_there_and_begins_with_none(command):
     assert command("fit", *TINY, "encoder=annealed", "encoder.share=1.0", "hydra.run.dir=run")[0] == 0
     assert ffnet.load("run").encoder.progress.item() == 1
+
+
+@pytest.mark.parametrize("model", ["siren", "finer"])
+def test_muon_has_rates_for_networks_of_sines_and_the_line_has_the_last_word(model):
+    line = [f"model={model}", "optimizer=muon"]
+    own = compose_config("fit", line).optimizer
+    assert (own.muon_lr, own.lr) == (3.2e-3, 1.3e-3)
+    assert compose_config("fit", ["model=wire", "optimizer=muon"]).optimizer.muon_lr == 1e-2
+    assert compose_config("fit", [f"model={model}"]).optimizer.lr == 4e-3
+    assert compose_config("fit", [*line, "optimizer.muon_lr=5e-4"]).optimizer.muon_lr == 5e-4

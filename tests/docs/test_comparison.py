@@ -1,6 +1,7 @@
 """The page of comparisons shows what was measured."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -32,3 +33,31 @@ def test_the_climb_ends_where_no_neighbour_is_better(comparison):
     assert comparison.climb(0, 6, 1, heights.__getitem__) == 1
     assert comparison.climb(0, 6, 2, heights.__getitem__) == 5
     assert comparison.climb(0, 0, 2, heights.__getitem__) == 0
+
+
+def test_the_sweep_ends_where_all_neighbours_are_worse_and_repeats_no_run(comparison, monkeypatch):
+    """On a smooth score whose best is known: rate 1e-2, first_omega 60, random start."""
+    runs = []
+
+    def score(line, pictures):
+        runs.append(" ".join(line))
+        value = {word.split("=")[0]: word.split("=")[1] for word in line}
+        distance = abs(math.log10(float(value["optimizer.muon_lr"]) / 1e-2))
+        distance += abs(math.log2(float(value["model.first_omega"]) / 60)) + (value["model.output_init"] == "mean")
+        return {"line": f"{runs[-1]} model.hidden_features=9", "psnr": -distance}
+
+    monkeypatch.setattr(comparison, "scores", score)
+    adam = {"line": "model=siren optimizer.lr=1.0e-03 model.first_omega=30 model.output_init=null", "psnr": 20.0}
+    adam["line"] += " model.hidden_features=9"
+    _, _, found = comparison.tune(("SIREN", "muon"), [], {"SIREN": [adam]}, reach=2)
+    best = dict(word.split("=") for word in comparison.best_of(found)["line"].split())
+    assert [best[key] for key in ("optimizer.muon_lr", "optimizer.lr", "model.first_omega", "model.output_init")] == [
+        *("1.0e-02", "4.0e-03", "60", "null")
+    ]
+    assert runs[0].split()[2] in ("optimizer.muon_lr=1.0e-03", "optimizer.muon_lr=3.2e-03")  # around Adam's place
+    for rate, omega in (("3.2e-03", 60), ("3.2e-02", 60), ("1.0e-02", 15), ("1.0e-02", 240)):
+        near = f"optimizer.muon_lr={rate} ", f"first_omega={omega} model.output_init=null"
+        assert any(all(word in run for word in near) for run in runs)
+    assert len(set(runs)) == len(runs)
+    again = comparison.tune(("SIREN", "muon"), [], {"SIREN": [adam, *found]}, reach=2)
+    assert again == ("SIREN", "muon", [])

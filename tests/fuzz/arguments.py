@@ -41,7 +41,8 @@ def text(value: Any) -> str:
 
 
 GROUPS = ("encoder", "model", "loss", "optimizer", "schedule", "trainer", "engine", "callbacks", "logger", "dataset")
-GROUPS += ("recipe", "experiment", "pairing", "sizes", "rates", "hydra/launcher", "hydra/job_logging", "hydra/sweeper")
+GROUPS += ("recipe", "experiment", "pairing", "sizes", "rates", "network_rates")
+GROUPS += ("hydra/launcher", "hydra/job_logging", "hydra/sweeper")
 PIECES = (
     *("a", "b", "dataset", "encoder.sigma", "=", "==", ",", ":", "[", "]", "{", "}", "(", ")", "'", '"', "\\", "$"),
     *("${", "}", "~", "+", "++", "@", "#", "%", "1", "1.5", "-3", "1e9", "null", "true", "???", "é", "\x1b[1m", " "),
