@@ -1,5 +1,6 @@
 """Analysis of fits: errors by octave of frequency, and the tangent kernel at initialization."""
 
+from ffnet.analysis.bandwidth import bandwidth
 from ffnet.analysis.ensembles import ensemble
 from ffnet.analysis.image_regression import regression
 from ffnet.analysis.limit import infinite
@@ -21,6 +22,7 @@ __all__ = [
     "OctaveErrors",
     "Octaves",
     "as_real",
+    "bandwidth",
     "curves",
     "decayed_to",
     "ensemble",

@@ -9,6 +9,7 @@ from ffnet.datasets import automatic
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ffnet.analysis.bandwidth import Bandwidth
     from ffnet.datasets import Dataset, Source
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,9 @@ RULES: "dict[str, Callable[[Source], int | list[int]]]" = {
     "features": lambda grid: _values(grid),
     "entries": lambda grid: automatic.entries(grid.size * _values(grid)),
 }
+
+# The setting that ``resolve_bandwidth`` resolves, which needs the other settings of the model.
+BANDWIDTH = "encoder.sigma"
 
 
 def resolve_steps(settings: Settings, dataset: "Dataset", asked: Settings) -> None:
@@ -89,12 +93,45 @@ def _rows(grid: "Source", count: int) -> "Tensor":
     return grid.batch(torch.arange(count, device=next(grid.buffers()).device)).targets
 
 
+def resolve_bandwidth(model: Settings, dataset: "Dataset", make: Callable[[Any], Any]) -> None:
+    """Replaces ``encoder.sigma=auto`` in the settings of a model, in place, and logs why.
+
+    Raises:
+        ValueError: if the signal is no image, or the model not suited.
+    """
+    encoder = model["encoder"]
+    if encoder.get("sigma") == "auto":
+        found = bandwidth_of(model, dataset, make)
+        model["encoder"] = encoder | {"sigma": found.sigma}
+        log.info("auto    %s=%g: %s", BANDWIDTH, found.sigma, found.described())
+
+
+def bandwidth_of(model: Settings, dataset: "Dataset", make: Callable[[Any], Any]) -> "Bandwidth":
+    """The bandwidth of the encoder that suits the image.
+
+    Args:
+        model: its settings, all but ``encoder.sigma`` resolved.
+        dataset: the image.
+        make: builds an object from a part of the settings.
+
+    Raises:
+        ValueError: if the signal is no image, or the model not suited.
+    """
+    from ffnet.allocation import built
+    from ffnet.analysis import bandwidth
+
+    grid = dataset.regular
+    if grid is None or grid.grid is None or len(grid.grid) != 2 or not dataset.operator.pointwise:
+        raise ValueError(f"{BANDWIDTH}: expected a number, got auto, which needs the pixels of an image")
+    return bandwidth(lambda sigma: built(model | {"encoder": model["encoder"] | {"sigma": sigma}}, make), grid)
+
+
 def _resolve(settings: Settings, place: str, dataset: "Dataset", chosen: Settings) -> None:
     for key, value in settings.items():
         name = f"{'encoder' if place == 'model.encoder' else place}.{key}"
         if isinstance(value, dict):
             _resolve(value, f"{place}.{key}", dataset, chosen)
-        elif value == "auto":
+        elif value == "auto" and name != BANDWIDTH:
             if key not in RULES:
                 raise ValueError(f"{name}: expected a value, got auto, for which there is no rule")
             settings[key] = chosen[name] = RULES[key](_grid(dataset, name))

@@ -37,7 +37,7 @@ def ntk(config: DictConfig) -> None:
 
     from ffnet.runs import strict_json
 
-    studies = {"kernel": kernel, "regression": regression, "ensemble": ensemble}
+    studies = {"kernel": kernel, "regression": regression, "ensemble": ensemble, "bandwidth": bandwidth}
     if config.ntk.study not in studies:
         raise BadInput(f"ntk.study: expected one of {', '.join(studies)}, got {config.ntk.study!r}")
     report, draw = studies[config.ntk.study](config)
@@ -133,6 +133,21 @@ def ensemble(config: DictConfig) -> tuple[Report, Draw]:
     steps = milestones(settings["ntk"]["steps"])
     report = studied(limit, networks, x, y, known, steps, settings["ntk"]["lr"])
     return report, partial(draw, report, x[:, 0].tolist())
+
+
+def bandwidth(config: DictConfig) -> tuple[Report, Draw]:
+    """Predicted PSNR over sigma, by which ``encoder.sigma=auto`` chooses."""
+    from ffnet.analysis.bandwidth_figure import draw
+    from ffnet.cli.automatic import bandwidth_of
+    from ffnet.cli.parts import instantiated
+
+    with reading_input():
+        dataset, _, settings = built(config)
+        if "sigma" not in settings["model"].get("encoder", {}):
+            raise ValueError("encoder: expected one with a sigma, such as gaussian")
+        found = bandwidth_of(settings["model"], dataset, instantiated)
+    report = found._asdict() | {"statement": f"sigma {found.sigma:g}: {found.described()}"}
+    return report, partial(draw, report)
 
 
 def built(config: DictConfig) -> "tuple[Dataset, Field, dict[str, Any]]":

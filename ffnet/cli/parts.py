@@ -52,7 +52,7 @@ def make_field(settings: Settings, dataset: "Dataset", make: Make) -> "Field | M
         ValueError, TypeError, HydraException: if the settings are invalid.
     """
     from ffnet.allocation import built
-    from ffnet.cli.automatic import allocate, resolve_sizes
+    from ffnet.cli.automatic import allocate, resolve_bandwidth, resolve_sizes
 
     model = settings["model"] = copy.deepcopy(settings["model"])
     resolve_sizes(model, dataset)
@@ -66,6 +66,7 @@ def make_field(settings: Settings, dataset: "Dataset", make: Make) -> "Field | M
     model["out_features"] = dataset.out_features
     if model.get("output_init") == "mean":
         model["output_init"] = dataset.mean()
+    resolve_bandwidth(model, dataset, make)
     field: Any = built(model, make)
     if field.in_features != dataset.in_features:
         raise ValueError(f"encoder: expected one of {dataset.in_features} coordinates, got one of {field.in_features}")

@@ -6,6 +6,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+import ffnet
 from ffnet.checkpoint import Checkpoint, load
 from ffnet.datasets import automatic
 from tests.conftest import SMALL
@@ -99,3 +100,58 @@ def test_a_wavelet_encoder_takes_the_images_shape_and_keeps_its_entries(command,
     code, out, _ = command("evaluate", "checkpoint=run")
     assert code == 0
     assert json.loads(out)["psnr"] == pytest.approx(metrics["psnr"], abs=1e-3)
+
+
+# A small network of Gaussian features on the bundled image.
+GAUSSIAN = ["recipe=paper", "model.hidden_features=16", "dataset.size=32", "trainer.max_steps=10", "logger=none"]
+
+
+def test_a_bandwidth_is_chosen_once_and_recorded(command, tmp_path):
+    code, out, err = command("fit", *GAUSSIAN, "encoder.sigma=auto", "hydra.run.dir=run")
+    assert (code, err) == (0, "")
+    [line] = auto_lines(out)
+    assert line.startswith("auto    encoder.sigma=")
+    assert "dB on held-out and" in line
+    saved = Checkpoint.read(tmp_path / "run" / "checkpoints" / "last.ckpt")
+    sigma = saved.field["encoder"]["sigma"]
+    assert line.startswith(f"auto    encoder.sigma={sigma:g}:")
+    code, out, _ = command("fit", "resume=run", "trainer.max_steps=15")
+    assert code == 0
+    assert auto_lines(out) == []
+    assert command("evaluate", "checkpoint=run")[0] == 0
+
+
+def test_a_chosen_bandwidth_trains_as_the_same_number_does():
+    plain = {"recipe": "paper", "model": {"hidden_features": 16}, "dataset": {"size": 32}, "progress": False}
+    auto = ffnet.fit(**plain, trainer={"max_steps": 5}, encoder={"sigma": "auto"})
+    sigma = auto.settings["model"]["encoder"]["sigma"]
+    given = ffnet.fit(**plain, trainer={"max_steps": 5}, encoder={"sigma": sigma})
+    assert auto.scores == given.scores
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            ["dataset=occupancy", "dataset.pool=64", "dataset.batch_size=8"],
+            "encoder.sigma: expected a number, got auto, which needs the pixels of an image",
+        ),
+        (["model=siren"], "model: expected mlp without skips"),
+        (["+encoder.trainable=true"], "encoder: expected features that are not trained"),
+        (["dataset.size=[12,20]"], "encoder.sigma: expected an image of at least 16x16 pixels for auto, got 12x20"),
+    ],
+)
+def test_a_bandwidth_that_cannot_be_chosen_is_refused(command, line, message):
+    code, _, err = command("fit", *GAUSSIAN[:2], "encoder=gaussian", *line, "encoder.sigma=auto", "logger=none")
+    assert code == 2
+    assert err.strip() == f"ffnet fit: {message}"
+
+
+def test_the_predicted_curve_is_drawn(command, tmp_path):
+    code, out, err = command("ntk", *GAUSSIAN, "ntk.study=bandwidth", "hydra.run.dir=run")
+    assert (code, err) == (0, "")
+    report = json.loads((tmp_path / "run" / "ntk.json").read_text())
+    assert len(report["tried"]) == len(report["held_out"]) == len(report["known"]) == 3
+    assert 1.4 < report["sigma"] < 10
+    assert f"sigma {report['sigma']:g}: short fits at" in out
+    assert (tmp_path / "run" / "ntk.png").is_file()
