@@ -22,9 +22,12 @@ from pathlib import Path
 import numpy as np
 import scipy.fft
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 
 import ffnet
+from ffnet.cli.compose import compose_config
+from ffnet.cli.parts import instantiated, make_parts
 from ffnet.kernels import InfiniteMLP, axis_steps
 
 SIDE = 256
@@ -220,6 +223,14 @@ def cross_validated(pixels: Array, found: list[tuple[Array, Array]], time: float
     return scores
 
 
+def automatic(image: Array) -> float:
+    """The choice of ``encoder.sigma=auto``."""
+    line = ["recipe=paper", "encoder.sigma=auto", "dataset.split=half", "run_dir=."]
+    settings: dict = OmegaConf.to_container(compose_config("fit", line), resolve=True)
+    make_parts(settings, instantiated, image)
+    return settings["model"]["encoder"]["sigma"]
+
+
 def regret(scores: dict[str, float], sigma: float) -> float:
     """The best score minus that at ``sigma``; beyond the sigmas that were run, the scores go on as between the last."""
     tried = [value for value in SIGMAS if name_of(value) in scores]
@@ -253,6 +264,7 @@ def rules(folder: Path, output: Path) -> None:
         for duration, sigma in zip(times, by_time, strict=True):
             choices.setdefault(f"kernel, time {duration:.2g}", {})[name] = sigma
         choices.setdefault("kernel, best time of each", {})[name] = min(by_time, key=lambda s: regret(found[name], s))
+        choices.setdefault("auto", {})[name] = automatic(image)
     kinds = sorted({name.partition("/")[0] for name in images})
     print("| rule | mean | 95 % | worst |", " | ".join(kinds), "|")
     print("|---|---|---|---|" + "---|" * len(kinds))
