@@ -135,12 +135,16 @@ def scores(line: list[str], pictures: list[Path]) -> dict:
     }
 
 
+def quiet() -> None:
+    """Has a process work on one core and say nothing."""
+    torch.set_num_threads(1)
+    logging.disable(logging.WARNING)
+
+
 def tune(
     row: tuple[str, str], pictures: list[Path], known: dict[str, list[dict]], reach: int
 ) -> tuple[str, str, list[dict]]:
     """What was tried for a row and an optimizer, besides what is known."""
-    torch.set_num_threads(1)
-    logging.disable(logging.WARNING)
     name, optimizer = row
     line, key, values, default = ROWS[name]
     tried = {found["line"].rpartition(" model.hidden_features=")[0]: found for found in known.get(name, [])}
@@ -269,7 +273,7 @@ if __name__ == "__main__":
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
     results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
-    with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
+    with multiprocessing.get_context("spawn").Pool(arguments.jobs, quiet) as pool:
         pictures = [picture.absolute() for picture in arguments.pictures]
         work = functools.partial(tune, pictures=pictures, known=results, reach=arguments.reach)
         rows = [(name, optimizer) for optimizer in arguments.optimizers for name in arguments.only]

@@ -107,7 +107,7 @@ def _line(error: BaseException) -> str:
     place, made = _place(error), _made(error)
     while error.__cause__ is not None and isinstance(error, HydraException):
         error = error.__cause__
-    text = unbuilt(str(error)) if isinstance(error, TypeError | ImportError) else str(error)
+    text = unbuilt(str(error), made) if isinstance(error, TypeError | ImportError) else str(error)
     known = isinstance(error, ValueError | TypeError | OSError | ImportError | HydraException)
     if made and not known and type(error).__name__ != "MisconfigurationException":  # Lightning's word for ValueError
         text = f"{made} raised {type(error).__name__}: {error}"
