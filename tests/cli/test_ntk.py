@@ -125,7 +125,7 @@ def test_an_ensemble_on_a_line_is_drawn(command, tmp_path):
         ("ntk.lr=fast", "'fast'"),
         ("ntk.steps=0", "ntk.steps"),
         ("ntk.width=3", "ntk.width"),
-        ("ntk.study=width", "expected one of kernel, regression, ensemble, got 'width'"),
+        ("ntk.study=width", "expected one of kernel, regression, ensemble, bandwidth, got 'width'"),
         ("optimizer.lr=-1", "rate"),
         ("dataset.path=nowhere.png", "nowhere.png"),
         ("model.hidden_features=0", "hidden_features"),
