@@ -61,8 +61,8 @@ def bandwidth(make: Callable[[float], nn.Module], grid: Source, seed: int = 0) -
 
 
 def candidates(length: int) -> list[float]:
-    """Sigmas an octave apart, from sqrt(2) cycles per unit to about a third of the Nyquist frequency of so many pixels
-    along an axis, at most ``MOST``."""
+    """At most ``MOST`` sigmas an octave apart, from sqrt(2) cycles per unit to about a third of the Nyquist frequency
+    of ``length`` pixels along an axis."""
     return [2 ** (k + 0.5) for k in range(min(math.floor(math.log2(length / 8)) + 1, MOST))]
 
 
