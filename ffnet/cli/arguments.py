@@ -19,10 +19,13 @@ def prepared(request: Request) -> Request:
 
     Raises:
         OverrideParseException: if an override is not in Hydra's grammar.
-        ValueError: if no file matches, or the overrides do not match those of the resumed sweep.
+        ValueError: if no file matches, ``run_dir`` is set, or the overrides do not match those of the resumed sweep.
     """
     try:
-        request.overrides = [expanded(override) for override in parsed(request.overrides)]
+        given = parsed(request.overrides)
+        if any(override.key_or_group == "run_dir" for override in given):
+            raise ValueError("run_dir: follows from hydra.run.dir=..., or hydra.sweep.dir=... of a sweep; set that")
+        request.overrides = [expanded(override) for override in given]
     except OverrideParseException as error:
         key, found, pattern = error.override.partition(f"={GLOB}")
         if not found:

@@ -36,6 +36,7 @@ MISTAKES = [
     ("fit image=photo.jpg", "did you mean dataset.path?"),
     ("fit size=64", "did you mean dataset.size?"),
     ("fit output_dir=x", "did you mean hydra.run.dir?"),
+    ("fit run_dir=x", "run_dir: follows from hydra.run.dir=..."),
     ("fit encodr=gaussian", "there is no setting encodr; did you mean encoder?"),
     ("fit encoder=gausian", "there is no encoder 'gausian'; did you mean gaussian?"),
     ("fit recipe=quick", "there is no recipe 'quick'; expected one of enlarge, fast, paper, quality, shape"),
