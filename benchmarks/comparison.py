@@ -244,6 +244,38 @@ def as_table(results: dict[str, list[dict]], names: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def by_bandwidth(name: str, tried: list[dict]) -> dict[str, list[float]]:
+    """The best held-out PSNR of every picture by what sets the bandwidth, at any rate and start."""
+    values: dict[str, list[float]] = {}
+    for found in tried:
+        value = setting(found, ROWS[name][1])
+        values[value] = [max(pair) for pair in zip(found["each"], values.get(value, found["each"]), strict=True)]
+    return values
+
+
+def as_bandwidths(results: dict[str, list[dict]]) -> str:
+    """What the best constant bandwidth of each row loses on each picture, in dB, and the best for each."""
+    lines = ["| | setting | best constant | it loses | best for each |", "|---|---|---|---|---|"]
+    for name, (_, key, _, _) in ROWS.items():
+        found = by_bandwidth(name, results.get(name, [])) if key else {}
+        if len(found) < 3:
+            continue
+        best = [max(scores) for scores in zip(*found.values(), strict=True)]
+        lost = {value: [a - b for a, b in zip(best, scores, strict=True)] for value, scores in found.items()}
+        constant = min(lost, key=lambda value: sum(lost[value]))
+        each = [next(value for value in found if lost[value][place] == 0) for place in range(len(best))]
+        shown = [_short(value) for value in (constant, *each)]
+        cells = f"{shown[0]} | {', '.join(f'{value:.2f}' for value in lost[constant])} | {', '.join(shown[1:])}"
+        lines.append(f"| {name} | `{key}` | {cells} |")
+    return "\n".join(lines) + "\n"
+
+
+def _short(value: str) -> str:
+    """A value; of a list of octaves, their number."""
+    octaves = value.count("num_frequencies") and value.partition("num_frequencies:")[2].partition("}")[0]
+    return f"{octaves or value.count(',') + 1} octaves" if value.startswith("[") else value
+
+
 def plot(results: dict[str, list[dict]], path: Path) -> None:
     from matplotlib.figure import Figure
 
@@ -285,5 +317,6 @@ if __name__ == "__main__":
     if set(arguments.optimizers) == set(OPTIMIZERS):
         for title, names in (("encoders", list(ENCODERS)), ("networks", list(NETWORKS))):
             print(f"\n{title}\n\n{as_table(results, names)}")
+        print(f"\nbandwidths\n\n{as_bandwidths(results)}")
         if arguments.plot:
             plot(results, arguments.plot)

@@ -18,14 +18,26 @@ def comparison(monkeypatch):
     return comparison
 
 
-@pytest.mark.parametrize("kind", ["encoders", "networks"])
+@pytest.mark.parametrize("kind", ["encoders", "networks", "bandwidths"])
 def test_its_tables_are_those_of_the_runs(comparison, kind):
     shown = re.search(rf"<!-- numbers: {kind} -->\n(.*?)<!-- end -->", (DOCS / "comparison.md").read_text(), re.S)
     results = json.loads((DOCS / "comparison.json").read_text())
-    names = list({"encoders": comparison.ENCODERS, "networks": comparison.NETWORKS}[kind])
-    assert set(names) <= set(results)
+    assert set(comparison.ROWS) <= set(results)
     assert shown is not None
-    assert shown[1] == comparison.as_table(results, names)
+    if kind == "bandwidths":
+        assert shown[1] == comparison.as_bandwidths(results)
+    else:
+        names = list({"encoders": comparison.ENCODERS, "networks": comparison.NETWORKS}[kind])
+        assert shown[1] == comparison.as_table(results, names)
+
+
+def test_the_best_constant_loses_what_it_is_worse_than_the_best_of_each_picture(comparison):
+    def run(sigma, rate, *scores):
+        return {"line": f"encoder=gaussian encoder.sigma={sigma} optimizer.lr={rate}", "each": list(scores)}
+
+    tried = [run(5, 1, 20.0, 10.0), run(5, 2, 19.0, 11.0), run(7, 1, 19.5, 13.0), run(10, 1, 17.0, 14.0)]
+    row = comparison.as_bandwidths({"Gaussian": tried}).splitlines()[2]
+    assert row == "| Gaussian | `encoder.sigma` | 7 | 0.50, 1.00 | 5, 10 |"
 
 
 def test_the_climb_ends_where_no_neighbour_is_better(comparison):
