@@ -32,6 +32,8 @@ from ffnet.kernels import InfiniteMLP, axis_steps
 
 SIDE = 256
 SIGMAS = [2 ** (k / 2) for k in range(-1, 12)]
+# Places of those that every signal gets, an octave apart, in the order of the runs.
+OCTAVES = (8, 6, 4, 10, 2)
 # Those among which rules on kernels choose.
 FINE = [2 ** (k / 4) for k in range(-2, 23)]
 KINDS = ["natural", "text", "kodak", "pattern", "noise", "other"]
@@ -142,7 +144,7 @@ def score(image: Array, sigma: float, steps: int, seed: int) -> float:
 def wanted(scores: dict[str, float]) -> list[float]:
     """The sigmas to run next: every second one in the middle, on to an end if the best is at its side, and both
     neighbours of the best."""
-    coarse = [SIGMAS[place] for place in (8, 6, 4, 10, 2) if name_of(SIGMAS[place]) not in scores]
+    coarse = [SIGMAS[place] for place in OCTAVES if name_of(SIGMAS[place]) not in scores]
     if coarse:
         return coarse
     best = SIGMAS.index(max((sigma for sigma in SIGMAS if name_of(sigma) in scores), key=lambda s: scores[name_of(s)]))
@@ -250,8 +252,9 @@ def rules(folder: Path, output: Path) -> None:
     found = json.loads(output.read_text())
     found = {name: scores for name, scores in found.items() if name in signals(folder)}
     print_scores(found)
-    images = {name: make() for name, make in signals(folder).items() if found.get(name) and not wanted(found[name])}
-    print(f"\n{len(images)} of {len(signals(folder))} signals, whose sweep is complete\n")
+    octaves = {name_of(SIGMAS[place]) for place in OCTAVES}
+    images = {name: make() for name, make in signals(folder).items() if octaves <= set(found.get(name, {}))}
+    print(f"\n{len(images)} of {len(signals(folder))} signals, whose octaves are complete\n")
     if not images:
         return
     tables = [kernels(sigma, SIDE // 2) for sigma in FINE]

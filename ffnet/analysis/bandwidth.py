@@ -13,13 +13,13 @@ from ffnet.fitting import automatic_precision
 from ffnet.fitting.stacked import Stacked
 
 # Of a short fit: optimizer steps, pixels per step, and pixels held out, at most an eighth.
-STEPS, BATCH, HELD_OUT = 200, 256, 2048
-RATE = 4e-3
+STEPS, BATCH, HELD_OUT = 400, 256, 2048
+RATE = 8e-3
 # An octave more is worth while if the held-out pixels gain this fraction of what the known ones gain, in dB: longer
 # training widens the gap between the two.
-WORTH = 0.1
+WORTH = 0.05
 # Sigmas that are tried, the most. A short fit sees too few pixels for more; the parabola goes on for BEYOND octaves.
-MOST, BEYOND = 4, 0.75
+MOST, BEYOND = 5, 0.75
 # Fewest pixels along an axis; of more than so many, a part is drawn.
 LEAST, MANY = 16, 2**20
 

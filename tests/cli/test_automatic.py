@@ -6,7 +6,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-import ffnet
+import ffnet.analysis
+from ffnet.analysis import bandwidth
 from ffnet.checkpoint import Checkpoint, load
 from ffnet.datasets import automatic
 from tests.conftest import SMALL
@@ -127,6 +128,28 @@ def test_a_chosen_bandwidth_trains_as_the_same_number_does():
     sigma = auto.settings["model"]["encoder"]["sigma"]
     given = ffnet.fit(**plain, trainer={"max_steps": 5}, encoder={"sigma": sigma})
     assert auto.scores == given.scores
+
+
+@pytest.mark.parametrize(("asked", "fitted"), [(256, 128), (40, 40)])
+def test_short_fits_are_of_a_narrow_network_with_few_frequencies(monkeypatch, asked, fitted):
+    sizes = []
+
+    def look(make, grid):
+        field = make(3.0)
+        sizes.append((field.encoder.out_features, field.network[2].in_features))
+        return bandwidth(make, grid)
+
+    monkeypatch.setattr(ffnet.analysis, "bandwidth", look)
+    run = ffnet.fit(
+        recipe="paper",
+        model={"hidden_features": asked},
+        encoder={"sigma": "auto", "num_frequencies": asked},
+        dataset={"size": 16},
+        trainer={"max_steps": 1},
+        progress=False,
+    )
+    assert sizes == [(2 * fitted, fitted)]
+    assert (run.field.encoder.out_features, run.field.network[2].in_features) == (2 * asked, asked)
 
 
 @pytest.mark.parametrize(
