@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
-from torch import Tensor
 
 from ffnet.signals.deep_files import Deep, finite
 from ffnet.signals.image_files import fittable, keeps_colours
+from ffnet.signals.memory import array_of
 from ffnet.signals.metadata import metadata_of
 
 
@@ -29,14 +29,11 @@ def image_of(image: Any) -> Image.Image | Deep:
         fitted = fittable(ImageOps.exif_transpose(image).copy(), "image")
         fitted.info["metadata"] = metadata if keeps_colours(image.mode) else metadata._replace(icc=None)
         return fitted
-    if isinstance(image, Tensor):
-        image = (image.float() if image.is_floating_point() else image).detach().cpu().numpy()  # NumPy has no bfloat16
-    if not isinstance(image, np.ndarray):
-        raise ValueError(f"image: expected a path, a Pillow image, an array or a tensor, got {type(image).__name__}")
-    pixels = image[..., None] if image.ndim == 2 else image
+    array = array_of("image", image, "a path, a Pillow image, an array or a tensor")
+    pixels = array[..., None] if array.ndim == 2 else array
     if pixels.ndim != 3 or not 1 <= pixels.shape[-1] <= 4 or 0 in pixels.shape:
-        more = '; dataset="volume" and dataset="video" take more axes' if image.ndim > 2 else ""
-        raise ValueError(f"image: expected shape (height, width) or (height, width, 1 to 4), got {image.shape}{more}")
+        more = '; dataset="volume" and dataset="video" take more axes' if array.ndim > 2 else ""
+        raise ValueError(f"image: expected shape (height, width) or (height, width, 1 to 4), got {array.shape}{more}")
     if pixels.dtype == np.uint8 or (pixels.dtype == np.uint16 and pixels.shape[-1] == 1):
         return fittable(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), "image")
     if pixels.dtype == np.uint16:
