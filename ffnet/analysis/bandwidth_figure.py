@@ -18,7 +18,7 @@ def draw(report: dict[str, Any], title: str, path: Path) -> None:
     axes = figure.subplots()
     axes.semilogx(report["tried"], report["held_out"], "o-", base=2, label="held-out pixels")
     axes.semilogx(report["tried"], report["known"], "o--", base=2, label="known pixels")
-    axes.axvline(report["sigma"], color="C1", label=f"chosen: {report['sigma']:g}")
+    axes.axvline(report["sigma"], color="C2", label=f"chosen: {report['sigma']:g}")
     axes.set(title=title, xlabel="sigma, cycles per unit", ylabel="PSNR of short fits, dB")
     axes.set_xticks(report["tried"], [f"{sigma:.3g}" for sigma in report["tried"]])
     axes.minorticks_off()
