@@ -71,7 +71,7 @@ def fit_here(config: DictConfig, overrides: list[str], directory: Path) -> None:
 
     from ffnet.cli.assemble import assemble, quiet_libraries
     from ffnet.cli.finish import finish
-    from ffnet.cli.launch import rank, run_apart, started_by_others
+    from ffnet.cli.launch import check_nodes, rank, run_apart, started_by_others
     from ffnet.cli.parts import instantiated, make_parts
     from ffnet.cli.resume import resumed
     from ffnet.runs import settings as plain_overrides
@@ -91,6 +91,7 @@ def fit_here(config: DictConfig, overrides: list[str], directory: Path) -> None:
     with quiet_libraries():
         with reading_input():
             module, trainer = assemble(settings, make, parts, directory, own)
+            check_nodes(trainer.num_nodes)
         del parts
         stopping.left.run, stopping.left.step = directory, step
         if rank() == 0 and not stopping.is_part():

@@ -37,6 +37,19 @@ def started_by_others() -> bool:
     return "LOCAL_RANK" in os.environ or int(os.environ.get("SLURM_NTASKS", 1)) > 1
 
 
+def check_nodes(nodes: int) -> None:
+    """Checks that a run on ``nodes`` machines knows where the first one is; without, it would wait for ever.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    if nodes > 1 and not started_by_others() and "MASTER_ADDR" not in os.environ:
+        raise ValueError(
+            f"trainer.num_nodes: expected 1, since this command was started on one machine alone, got {nodes}; start "
+            "it with torchrun or srun, or on each machine with NODE_RANK, MASTER_ADDR and MASTER_PORT"
+        )
+
+
 def run_apart(job: Any, overrides: Sequence[str], folder: Path, ranks: int = 1, nodes: int = 1) -> None:
     """Runs ``ffnet fit`` with ``overrides`` in ``folder``, in ``ranks`` new processes, and waits.
 

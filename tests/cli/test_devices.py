@@ -14,6 +14,7 @@ import time
 import pytest
 import torch
 
+from ffnet.cli.launch import check_nodes
 from tests.conftest import SMALL
 
 pytestmark = pytest.mark.untraced
@@ -86,6 +87,21 @@ def test_a_process_that_fails_ends_the_others_and_is_named(command, tmp_path):
     assert "lower optimizer.lr" in json.loads((tmp_path / "run" / "failed.json").read_text())["reason"]
     code, _, err = command("fit", *ODD, "trainer.devices=64", "hydra.run.dir=many")
     assert (code, err) == (2, "ffnet fit: trainer.devices: expected at most the batch's 63 points, got more\n")
+
+
+def test_a_run_on_two_machines_does_not_wait_for_one_that_nobody_named(command, tmp_path, monkeypatch):
+    for name in ("MASTER_ADDR", "LOCAL_RANK", "SLURM_NTASKS"):
+        monkeypatch.delenv(name, raising=False)
+    code, _, err = command("fit", *ODD, "+trainer.num_nodes=2", "hydra.run.dir=run")
+    assert (code, len(err.splitlines())) == (2, 1), err
+    assert err.startswith("ffnet fit: trainer.num_nodes: expected 1, since this command was started on one machine")
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("variable", ["MASTER_ADDR", "LOCAL_RANK"])
+def test_a_run_on_two_machines_goes_on_where_the_first_one_is_known(monkeypatch, variable):
+    monkeypatch.setenv(variable, "0")
+    check_nodes(2)
 
 
 @pytest.mark.long
