@@ -1,11 +1,16 @@
 """Computes the tables of the guide that have no figure, and writes them into it. Takes seconds.
 
+The numbers are kept in docs/figures/theory_tables.json.
+
 python docs/theory_tables.py
 """
 
+import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,11 +28,27 @@ from ffnet.kernels import (
 )
 
 GUIDE = Path(__file__).resolve().parent / "theory.md"
+NUMBERS = GUIDE.parent / "figures" / "theory_tables.json"
 SEEDS = 3
 
+Rows = list[list[str | int | float]]
 
-def markdown(head: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
+
+class Table(NamedTuple):
+    """A table's head, the function that computes its rows, and how it shows a float."""
+
+    head: list[str]
+    rows: Callable[[], Rows]
+    shown: Callable[[float], str] = "{:.3g}".format
+
+    def markdown(self, rows: Rows) -> str:
+        cells = [[self.shown(cell) if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+        return "\n".join("| " + " | ".join(line) + " |" for line in [self.head, ["---"] * len(self.head), *cells])
+
+
+def rounded(rows: Rows) -> Rows:
+    """``rows`` with six digits, which is more than a table shows."""
+    return [[float(f"{cell:.6g}") if isinstance(cell, float) else cell for cell in row] for row in rows]
 
 
 def circle(count: int) -> Tensor:
@@ -36,7 +57,7 @@ def circle(count: int) -> Tensor:
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
 
 
-def positive() -> str:
+def positive() -> Rows:
     """Smallest over largest eigenvalue of the NTK on points of the unit circle."""
     cases = [
         ("ReLU, 1 hidden layer, no biases", 15, InfiniteMLP(1, "relu", "ntk", 2**0.5)),
@@ -47,13 +68,13 @@ def positive() -> str:
         ("erf, 1 hidden layer, biases", 16, InfiniteMLP(1, "erf", "ntk", 2**0.5, 0.5)),
         ("square, 1 hidden layer, biases", 16, InfiniteMLP(1, torch.square, "ntk", 0.5, 0.5)),
     ]
-    rows = []
+    rows: Rows = []
     for name, count, mlp in cases:
         values = eigenvalues(mlp.ntk(circle(count)))
         ratio = (values[-1] / values[0]).item()
         # Opposite points, whose angle has half of the digits, leave up to 1e-9 of what is 0.
-        rows.append([name, str(count), f"{ratio:.1e}" if ratio > 1e-8 else "0"])
-    return markdown(["network", "points", "smallest / largest eigenvalue"], rows)
+        rows.append([name, count, ratio if ratio > 1e-8 else 0.0])
+    return rows
 
 
 def trained(width: int, scale: float, seed: int) -> tuple[float, float, float]:
@@ -71,39 +92,42 @@ def trained(width: int, scale: float, seed: int) -> tuple[float, float, float]:
     return kappa, change.item(), ((model(x) - start - y).norm() / y.norm()).item()
 
 
-def scales() -> str:
+def averaged(width: int, scale: float) -> list[float]:
+    """``trained``, averaged over ``SEEDS`` networks."""
+    found: list[float] = torch.tensor([trained(width, scale, seed) for seed in range(SEEDS)]).mean(0).tolist()
+    return found
+
+
+def scales() -> Rows:
     """Lazy and rich training by the scale of the output."""
-    rows = []
-    for alpha in (1 / 16, 1 / 4, 1, 4, 16):
-        found = torch.tensor([trained(256, alpha / 16, seed) for seed in range(SEEDS)]).mean(0).tolist()
-        rows.append([f"{alpha:g}", *(f"{value:.3g}" for value in found)])
-    return markdown(["alpha", "kappa", "change of the kernel", "error that is left"], rows)
+    return [[alpha, *averaged(256, alpha / 16)] for alpha in (1 / 16, 1 / 4, 1.0, 4.0, 16.0)]
 
 
-def widths() -> str:
+def widths() -> Rows:
     """Lazy and rich training by the width, in the kernel's scale and in that of the mean field."""
-    rows = []
-    for width in (64, 256, 1024):
-        row = [str(width)]
-        for scale in (width**-0.5, 1 / width):
-            found = torch.tensor([trained(width, scale, seed) for seed in range(SEEDS)]).mean(0).tolist()
-            row += [f"{value:.3g}" for value in found]
-        rows.append(row)
-    head = ["kappa", "change of the kernel", "error that is left"]
-    return markdown(["width", *(f"{h}, {s}" for s in ("1/sqrt(m)", "1/m") for h in head)], rows)
+    return [[m, *averaged(m, m**-0.5), *averaged(m, 1 / m)] for m in (64, 256, 1024)]
 
 
-def depths() -> str:
+def depths() -> Rows:
     """Eigenvalues by depth, of waves on Gaussian features of unit norm."""
     x, encoder = grid_points([128]), GaussianEncoder(1, 4096, 2.0, normalize=True, dtype=torch.float64)
-    frequencies, rows = (8, 16, 32), []
+    rows: Rows = []
     for depth in (1, 2, 4, 8, 16, 32):
         values = frequency_eigenvalues(InfiniteMLP(depth, "relu", "unit_variance", encoder=encoder).ntk(x))
-        rows.append([str(depth), *(f"{(values[1] / values[f]).item():.3g}" for f in frequencies)])
-    return markdown(["hidden layers", *(f"1 cycle over {f}" for f in frequencies)], rows)
+        rows.append([depth, *(values[1] / values[list(FREQUENCIES)]).tolist()])
+    return rows
 
 
-TABLES = {table.__name__: table for table in (positive, scales, widths, depths)}
+FREQUENCIES = (8, 16, 32)
+LAZY = ("kappa", "change of the kernel", "error that is left")
+TABLES = {
+    "positive": Table(
+        ["network", "points", "smallest / largest eigenvalue"], positive, lambda x: f"{x:.1e}" if x else "0"
+    ),
+    "scales": Table(["alpha", *LAZY], scales),
+    "widths": Table(["width", *(f"{name}, {scale}" for scale in ("1/sqrt(m)", "1/m") for name in LAZY)], widths),
+    "depths": Table(["hidden layers", *(f"1 cycle over {f}" for f in FREQUENCIES)], depths),
+}
 
 
 def filled(text: str, name: str, table: str) -> str:
@@ -113,7 +137,9 @@ def filled(text: str, name: str, table: str) -> str:
 
 
 if __name__ == "__main__":
+    numbers = {name: rounded(table.rows()) for name, table in TABLES.items()}
+    NUMBERS.write_text(json.dumps(numbers, allow_nan=False) + "\n")
     for name, table in TABLES.items():
-        text = table()
+        text = table.markdown(numbers[name])
         GUIDE.write_text(filled(GUIDE.read_text(), name, text))
         print(f"{name}\n{text}\n", flush=True)
