@@ -18,6 +18,7 @@ def evaluate(
     dataset: Dataset,
     points: int = EVALUATIONS,
     processes: Processes | None = None,
+    before_chunk: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
     """Scores of ``field`` on every evaluation of ``dataset``, such as ``psnr`` and ``rest/psnr``.
 
@@ -26,6 +27,7 @@ def evaluate(
         dataset: the evaluations.
         points: field evaluations per chunk; does not affect the scores.
         processes: if there are several, each observes its share of the chunks, and torchmetrics pools the results.
+        before_chunk: called before every chunk, equally often by each of the processes; it may raise.
 
     Raises:
         ValueError: if a metric does not return a single number.
@@ -33,12 +35,16 @@ def evaluate(
     processes = processes or Processes()
     scores: dict[str, float] = {}
     for evaluation in dataset.evaluations:
-        scores |= _scores(field, evaluation, points, processes)
+        scores |= _scores(field, evaluation, points, processes, before_chunk)
     return scores
 
 
 def _scores(
-    field: Callable[[Tensor], Tensor], evaluation: Evaluation, points: int, processes: Processes
+    field: Callable[[Tensor], Tensor],
+    evaluation: Evaluation,
+    points: int,
+    processes: Processes,
+    before_chunk: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
     source, operator = evaluation.source, evaluation.operator
     device = next(source.buffers()).device
@@ -50,8 +56,10 @@ def _scores(
         columns = source.batch(torch.zeros(1, dtype=torch.int64, device=device)).targets.shape[1]
         whole = [torch.zeros(source.size, columns, device=device) for _ in range(2)]
     step = operator.chunk(source.size, points)
-    for number, start in enumerate(range(0, source.size, step)):
-        if number % processes.count != processes.rank:
+    for first in range(0, source.size, step * processes.count):
+        before_chunk()
+        start = first + step * processes.rank
+        if start >= source.size:
             continue
         stop = min(start + step, source.size)
         batch = source.batch(torch.arange(start, stop, device=device))

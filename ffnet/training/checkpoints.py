@@ -30,8 +30,9 @@ class Checkpoints(Periodic):
     """Writes ``checkpoints/last.ckpt`` to the run directory (the trainer's ``default_root_dir``): at the start, at
     every interval, at the end, and on SIGINT (Ctrl-C), SIGTERM and SIGHUP.
 
-    Signals take effect between two optimizer steps, so the checkpoint can be resumed bit for bit. A second signal goes
-    to the handler that was there before the fit: it ends ``ffnet`` at once, without saving.
+    Signals take effect between two optimizer steps or two chunks of ``Evaluation``, so the checkpoint can be resumed
+    bit for bit. A second signal goes to the handler that was there before the fit: it ends ``ffnet`` at once, without
+    saving.
 
     Args:
         every_n_steps: the interval in optimizer steps, the most that a kill (SIGKILL, power failure) can lose; None
@@ -47,6 +48,9 @@ class Checkpoints(Periodic):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
         self.handlers = stopping.handlers()
+        assert isinstance(pl_module, Fitting)
+        # Possibly only one process received the signal, but all must stop at the same place.
+        pl_module.asked_to_stop = lambda: trainer.strategy.reduce_boolean_decision(self.asked is not None, all=False)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Here, because Lightning installs its own handler for SIGTERM shortly before.
@@ -79,8 +83,7 @@ class Checkpoints(Periodic):
 
     def _stop_if_asked(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, Fitting)
-        # Possibly only one process received the signal, but all must stop at the same step.
-        if trainer.strategy.reduce_boolean_decision(self.asked is not None, all=False):
+        if module.asked_to_stop():
             self.act(trainer, module)
             raise Interrupted(self.asked or signal.SIGTERM, module.step)
 

@@ -96,6 +96,8 @@ class Fitting(LightningModule):
         self.scored: tuple[int, dict[str, float]] | None = None  # step and scores of the last evaluation
         self.average: nn.Module | None = None  # the field with averaged weights
         self.after_step: Callable[[Fitting, int], None] | None = None  # called with the number of completed steps
+        self.before_steps: Callable[[], None] | None = None  # called when all is restored, also if no step is left
+        self.asked_to_stop: Callable[[], bool] = lambda: False  # the same in all processes, which all have to call it
         self._restored: Checkpoint | None = None
 
     # For callbacks
@@ -147,7 +149,10 @@ class Fitting(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def train_dataloader(self) -> Iterable[int]:
-        """Lightning needs an iterable; batches are drawn on the device instead."""
+        """Lightning needs an iterable; batches are drawn on the device instead. It asks for it before it looks whether
+        steps are left to take."""
+        if self.before_steps is not None:
+            self.before_steps()
         return itertools.repeat(0)
 
     def on_fit_start(self) -> None:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.untraced
 FITS = [("encoder=annealed", 0), ("dataset=occupancy, fresh", 1)]
 FITS += [pytest.param(name, 2, marks=pytest.mark.long) for name in cases()]
 AT_ONCE = ["SIGINT in training", "SIGHUP in training", "SIGTERM twice", "SIGTERM at the start"]
-AT_ONCE += ["SIGINT while render writes"]
+AT_ONCE += ["SIGINT while render writes", "SIGTERM while fit scores"]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,6 +1,7 @@
 """Several processes give what one gives: the arithmetic, without the processes."""
 
 import copy
+import math
 import threading
 
 import pytest
@@ -44,6 +45,20 @@ def test_scores_pooled_over_processes_are_those_of_one(processes, split):
     for scores in together(processes, score):
         assert scores == pytest.approx(whole, abs=1e-9)
     assert sum(calls) == 37 * 23  # every pixel once
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_all_processes_are_asked_before_a_chunk_equally_often(processes):
+    dataset, field = ImageDataset(size=[20, 20]), fitting().field
+    rounds = math.ceil(4 / processes)  # of four chunks
+
+    def score(mine, group):
+        part, asked = copy.deepcopy(dataset), []
+        group.joins(part, mine.rank)
+        evaluate(field, part, 100, mine, lambda: asked.append(1))
+        return len(asked)
+
+    assert together(processes, score) == [rounds] * processes
 
 
 def test_counts_pooled_over_processes_are_those_of_one():

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 
@@ -49,6 +50,7 @@ class Stop:
         setup: called in the fork.
         ready: pattern of a file whose existence starts ``act``; ``after``: how many seconds after that.
         before: arguments of a command that is run to its end before.
+        within: how many seconds it may take to end.
         saves: whether the state at the signal is saved, rather than an earlier one.
     """
 
@@ -61,6 +63,7 @@ class Stop:
     after: float = 0.5
     saves: bool = True
     before: Sequence[str] = ()
+    within: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,23 @@ def slow_writing() -> None:
     trials.slow_writes()
 
 
+def slow_scores() -> None:
+    """In a fork: each chunk of an evaluation takes half a second, and the first one says so."""
+    from ffnet.training import evaluation
+
+    evaluate = evaluation.evaluate
+
+    def slow(field: Any, dataset: Any, points: int, processes: Any, before_chunk: Callable[[], None]) -> Any:
+        def wait() -> None:
+            Path("scoring").touch()
+            time.sleep(0.5)
+            before_chunk()
+
+        return evaluate(field, dataset, points, processes, wait)
+
+    evaluation.evaluate = slow
+
+
 def importable() -> None:
     """In a fork: the processes that it starts find this file."""
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -141,6 +161,15 @@ def _single() -> dict[str, Stop]:
     done = "; saved at step 20; go on with: ffnet fit resume=.*run"
     found["SIGTERM while fit writes the image"] = Stop(
         short, send(TERM), 143, f"stopped by SIGTERM{done}", slow_writing, "run/.reconstruction.*.partial.png", 0.0
+    )
+    found["SIGTERM while fit scores"] = Stop(  # 24 chunks
+        (*short, "+callbacks.evaluation.points=20"),
+        send(TERM),
+        143,
+        f"stopped by SIGTERM{done}",
+        slow_scores,
+        "scoring",
+        within=6.0,
     )
     for name, argv, output in (
         ("render", ("render", "checkpoint=run", "output=large.png"), ".large.*.partial.png"),
@@ -228,6 +257,8 @@ def faults(stop: Stop, found: Found, folder: Path) -> list[str]:
         wrong.append(f"exit {found.code}, expected {stop.code}")
     if not re.fullmatch(expected, found.err):
         wrong.append(f"stderr {found.err!r}, expected {expected!r}")
+    if found.seconds > stop.within:
+        wrong.append(f"took {found.seconds:.1f} s to end")
     if found.left:
         wrong.append(f"{found.left} processes left")
     said = re.search(r"saved at step (\d+)", found.err)

@@ -7,9 +7,11 @@ import sys
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 import ffnet
-from ffnet.training import Checkpoints, Interrupted, KnowsSpans
+from ffnet.operators import PointEvaluation
+from ffnet.training import Checkpoints, Evaluation, History, Interrupted, KnowsSpans
 from tests.conftest import SMALL
 from tests.training.helpers import fitting, saved, trainer, weights
 
@@ -46,6 +48,58 @@ def test_a_signal_saves_between_steps_and_the_resumed_run_ends_with_the_same_bit
     trainer(tmp_path).fit(module, ckpt_path=path)
     assert torch.equal(weights(whole), weights(module))
     assert [signal.getsignal(s) for s in SIGNALS] == handlers
+
+
+class SignalInChunk(PointEvaluation):
+    """Counts the chunks of an evaluation and sends SIGTERM in one of them."""
+
+    def __init__(self, last):
+        super().__init__()
+        self.last, self.chunks = last, 0
+
+    def forward(self, field, queries, generator=None):
+        self.chunks += 1
+        if self.chunks == self.last:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().forward(field, queries)
+
+
+def scored(folder, checkpoint=None, chunk=None):
+    """(module, log, operator, early stopping) of a fit that is scored at steps 30 and 60, in five chunks each."""
+    module, history = fitting(), History()
+    evaluation = module.dataset.evaluations[0]
+    operator = evaluation.operator = SignalInChunk(chunk)
+    early = EarlyStopping("val/psnr", mode="max", patience=10, min_delta=100)
+    best = ModelCheckpoint(folder / "best", monitor="val/psnr", mode="max")
+    callbacks = [Evaluation(30, points=100), early, best, Checkpoints(25)]
+    fit = trainer(folder, callbacks=callbacks, logger=history, enable_checkpointing=True)
+    stop = None
+    try:
+        fit.fit(module, ckpt_path=checkpoint)
+    except Interrupted as interrupted:
+        stop = interrupted
+    return stop, module, [row for row in history.rows if "val/psnr" in row], operator, early, best
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty:UserWarning")  # Lightning's
+@pytest.mark.parametrize(("chunk", "step"), [(2, 30), (5, 30), (7, 60)])
+def test_a_signal_ends_an_evaluation_which_the_resumed_run_repeats(tmp_path, chunk, step):
+    _, whole, rows, _, patient, best = scored(tmp_path / "whole")
+    stop, _, before, operator, *_ = scored(tmp_path, chunk=chunk)
+    assert (stop.signal, stop.step, operator.chunks) == (signal.SIGTERM, step, chunk)
+    stop, module, after, operator, early, top = scored(tmp_path, saved(tmp_path))
+    assert stop is None
+    assert torch.equal(weights(whole), weights(module))
+    assert module.scored == whole.scored
+    assert before + after == rows
+    assert [row["step"] for row in rows] == [30, 60]
+    assert (early.wait_count, early.best_score) == (patient.wait_count, patient.best_score)
+    assert (top.best_model_score, top.best_model_path.split("/")[-1]) == (
+        best.best_model_score,
+        best.best_model_path.split("/")[-1],
+    )
+    state = [torch.load(run.best_model_path, weights_only=True)["state_dict"] for run in (best, top)]
+    assert all(torch.equal(value, state[1][name]) for name, value in state[0].items())
 
 
 class Twice(Signal):
