@@ -27,6 +27,12 @@ def check_batch_size(batch_size: Any) -> None:
     budget.check("points", batch_size or 0, "batch_size")
 
 
+def check_seed(seed: Any) -> None:
+    """Raises ValueError unless ``seed`` is one of the seeds that generators of torch tell apart."""
+    if type(seed) is not int or not 0 <= seed < 2**63:
+        raise ValueError(f"seed: expected an integer in [0, 2^63), got {seed!r}")
+
+
 def check_part(start: Any, duration: Any) -> None:
     """Raises ValueError unless ``start`` and ``duration``, which may be None, are those of a part in seconds."""
     if type(start) not in (int, float) or not 0 <= start < 2**31:

@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate
 
 from ffnet import budget
 from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, located
+from ffnet.datasets.checks import check_seed
 from ffnet.datasets.inverse import interpolated
 from ffnet.datasets.tensors import TensorSource
 from ffnet.metrics import psnr
@@ -124,6 +125,7 @@ class CTDataset(Dataset):
         for name, value in (("angles", angles), *numbers.items()):
             if not (value is None and name != "angles") and (type(value) is not int or value < 1):
                 raise ValueError(f"{name}: expected an integer of at least 1, got {value!r}")
+        check_seed(seed)
         if geometry not in get_args(Geometry):
             raise ValueError(f"geometry: expected one of {', '.join(get_args(Geometry))}, got {geometry!r}")
         if type(source) not in (int, float) or not math.sqrt(0.5) < source < math.inf:
@@ -146,6 +148,8 @@ class CTDataset(Dataset):
         budget.check("points", self.operator.points_per_query, "samples")
         integrals = self._projected(scan) if scan.integrals is None else scan.integrals
         largest = integrals.abs().max().item()
+        if largest == 0:
+            raise ValueError("path: expected an image that is not black, got one whose integrals are all 0")
         observed = transmission_noise(integrals, counts, seed)
         from torchmetrics import MeanSquaredError  # which takes seconds, hence after everything that may be refused
 

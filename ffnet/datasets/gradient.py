@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ffnet import budget
 from ffnet.datasets.base import IN_MEMORY, Batch, Dataset, Evaluation, Source, Stream, located
-from ffnet.datasets.checks import check_kind
+from ffnet.datasets.checks import check_kind, check_seed
 from ffnet.datasets.image import PixelGrid, Pixels
 from ffnet.datasets.tensors import TensorSource
 from ffnet.operators import Gradient, Operator
@@ -121,9 +121,12 @@ class GradientDataset(Dataset):
             raise ValueError(
                 "noise: expected 0 with points=null, whose new points average it out; say dataset.points=N"
             )
+        check_seed(seed)
         path = resource("data") / "cat.png" if path is None else path
         self.path = located(path)
         signal = ImageSignal(self.path or path, crop, size)
+        if signal.height * signal.width == 1:
+            raise ValueError("size: expected an image of at least 2 pixels, got one pixel, which has no gradient")
         self.record = LevelledRecord(**asdict(signal.record), level=mean_value(signal.pixels))
         self.in_features, self.out_features = 2, signal.channels
         self.operator = operator or Gradient([1 / signal.width, 1 / signal.height])

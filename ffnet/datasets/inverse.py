@@ -13,6 +13,7 @@ from torch.nn.functional import grid_sample, interpolate
 
 from ffnet import budget
 from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, located
+from ffnet.datasets.checks import check_seed
 from ffnet.datasets.tensors import TensorSource
 from ffnet.metrics import psnr
 from ffnet.operators import Blur, CellAverage, GridOperator, OnGrid, Operator, PointEvaluation
@@ -99,6 +100,7 @@ class InverseDataset(Dataset):
             raise ValueError(f"batch_size: expected an integer of at least 1, or null for all, got {batch_size!r}")
         if type(factor) is not int or factor < 2:
             raise ValueError(f"factor: expected an integer of at least 2, got {factor!r}")
+        check_seed(seed)
         if type(measured) is not bool:
             raise ValueError(f"measured: expected true or false, got {measured!r}")
         if mask is not None and (problem != "inpainting" or operator is not None):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ffnet import budget
 from ffnet.datasets.base import IN_MEMORY, Dataset, Evaluation, Source, located
+from ffnet.datasets.checks import check_seed
 from ffnet.datasets.tensors import TensorSource
 from ffnet.datasets.voxels import Voxels
 from ffnet.metrics import psnr
@@ -87,6 +88,7 @@ class MRIDataset(Dataset):
         super().__init__()
         if size is not None and (type(size) is not int or size < 1):
             raise ValueError(f"size: expected an integer of at least 1, or null, got {size!r}")
+        check_seed(seed)
         self.path = located(path)
         self.phantom = path is None
         arrays = measured(self.path or path)
@@ -101,6 +103,8 @@ class MRIDataset(Dataset):
             self.grid = tuple(values.shape)
             known = mask_of(mask, self.grid, keep, width, seed)
             samples = torch.fft.fftn(values, norm="ortho")
+            if not samples.any():
+                raise ValueError("path: expected an image that is not black, got one whose samples are all 0")
         budget.check("points", samples.numel(), "the grid")
         self.in_features, self.out_features = len(self.grid), 1 if arrays is None else 2
         self.operator = operator or CartesianFourier(self.grid, paired=arrays is not None)

@@ -1,5 +1,6 @@
 """A scene from images with known cameras (Mildenhall et al. 2020, NeRF)."""
 
+import logging
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -21,8 +22,12 @@ from ffnet.signals.scene import ViewsRecord, grey
 if TYPE_CHECKING:
     from torchmetrics import Metric
 
+log = logging.getLogger(__name__)
+
 # Views that a run draws at its end.
 SHOWN = 4
+# Cameras within this part of the cube's half side are at one place: they show no parallax.
+ONE_PLACE = 1e-3
 
 
 class ViewRays(Source):
@@ -53,7 +58,8 @@ class NerfDataset(Dataset):
 
     Args:
         path: Blender's ``transforms.json``, a directory that holds one, an ``.npz`` file, or a mapping of its
-            arrays; see ``ffnet.signals.posed_views.PosedViews``.
+            arrays; see ``ffnet.signals.posed_views.PosedViews``. Views that are all from one place are fitted with a
+            warning: they leave distances open.
         held_out: every n-th view, from the first, is held out.
         batch_size: rays in a training batch, drawn uniformly with replacement from all training views.
         downsample: pixels along a side of a view that are averaged to one.
@@ -96,6 +102,11 @@ class NerfDataset(Dataset):
             raise ValueError(f"operator: expected a VolumeRendering, got {type(self.operator).__name__}")
         views: Any = self.path or path
         scene = PosedViews(views, self.operator.background, downsample)
+        places = scene.poses[:, :3, 3]
+        if (places - places[0]).norm(dim=-1).max() < ONE_PLACE * self.operator.half_side:
+            log.warning(
+                "cameras all views are from one place, which leaves distances open; draw the fit from there only"
+            )
         from ffnet.metrics import PSNR  # which takes seconds, hence after the file is read
 
         count, height, width, _ = scene.images.shape

@@ -51,13 +51,13 @@ class Regularizer(nn.Module, ABC):
         weight: weight of the term.
 
     Raises:
-        ValueError: if the weight is not a finite number.
+        ValueError: if the weight is not a finite number of at least 0.
     """
 
     def __init__(self, weight: Any) -> None:
         super().__init__()
-        if not isinstance(weight, int | float) or not abs(weight) < float("inf"):
-            raise ValueError(f"weight: expected a finite number, got {weight!r}")
+        if not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+            raise ValueError(f"weight: expected a finite number of at least 0, got {weight!r}")
         self.weight = float(weight)
 
     @abstractmethod

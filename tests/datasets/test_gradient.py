@@ -88,6 +88,9 @@ def test_views_show_image_and_gradient():
         ({"batch_size": None}, "batch_size: expected an integer of at least 1, got None"),
         ({"noise": math.nan, "points": 9}, "noise: expected a finite number of at least 0, got nan"),
         ({"noise": 0.1}, r"noise: expected 0 with points=null, whose new points average it out; say dataset.points=N"),
+        ({"seed": -1, "points": 9}, r"seed: expected an integer in \[0, 2\^63\), got -1"),
+        ({"path": np.zeros((1, 1))}, "size: expected an image of at least 2 pixels, got one pixel, which has no"),
+        ({"size": [1, 1]}, "size: expected an image of at least 2 pixels"),
         ({"operator": torch.nn.Identity()}, "operator: expected an ffnet.operators.Operator, got Identity"),
         ({"path": np.full((4, 4), math.nan)}, "image: expected finite values, found NaN or infinity"),
     ],
@@ -95,6 +98,12 @@ def test_views_show_image_and_gradient():
 def test_arguments_are_checked(arguments, message):
     with pytest.raises(ValueError, match=message):
         GradientDataset(**arguments)
+
+
+def test_a_row_of_pixels_has_a_gradient():
+    dataset = GradientDataset(np.linspace(0, 1, 9)[None])
+    slopes = dataset.source.observe(torch.tensor([[0.5, 0.5]]))
+    torch.testing.assert_close(slopes, torch.tensor([[1 / 8, 0.0]]))
 
 
 def test_fits_from_the_command_line_and_resumes_to_the_same_bits(command, tmp_path):

@@ -98,6 +98,8 @@ def test_measured_samples_are_fitted_by_a_complex_field(tmp_path):
         ({"keep": 0.0}, "keep: expected a fraction in"),
         ({"width": -1.0}, "width: expected a finite number above 0"),
         ({"noise": -1.0}, "noise: expected a finite number of at least 0"),
+        ({"seed": -1}, r"seed: expected an integer in \[0, 2\^63\), got -1"),
+        ({"path": np.zeros((16, 16))}, "path: expected an image that is not black, got one whose samples are all 0"),
         ({"size": 0}, "size: expected an integer of at least 1"),
         ({"plane": 3}, "crop, plane: expected null for an image"),
     ],

@@ -90,6 +90,17 @@ def test_every_eighth_view_is_held_out_and_a_field_that_knows_the_scene_scores_h
     assert max(dataset.views(ball, 5)["target"].shape[:2]) <= 5
 
 
+def test_views_from_one_place_are_fitted_with_a_warning(path, tmp_path, caplog):
+    NerfDataset(path)
+    assert "from one place" not in caplog.text
+    with np.load(path) as held:
+        poses = held["poses"].copy()
+        poses[:, :3, 3] = [0, 0, 3]
+        np.savez(tmp_path / "panorama.npz", **{**held, "poses": poses})
+    NerfDataset(tmp_path / "panorama.npz")
+    assert "all views are from one place, which leaves distances open" in caplog.text
+
+
 @pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize(
     ("change", "message"),

@@ -91,17 +91,17 @@ def test_points_are_the_generators(term):
 
 
 def test_the_objective_is_the_data_term_and_the_weighted_sum():
-    objective = Objective(nn.MSELoss(), {"a": Sparsity(0.5), "b": Sparsity(-2.0), "c": Sparsity(0.0)})
+    objective = Objective(nn.MSELoss(), {"a": Sparsity(0.5), "b": Sparsity(2.0), "c": Sparsity(0.0)})
     found = objective.regularization(Function(lambda x: 0 * x + 0.3), NOTHING, torch.Generator())
-    assert found.item() == pytest.approx(0.3 * (0.5 - 2))
+    assert found.item() == pytest.approx(0.3 * (0.5 + 2))
     a, b = torch.rand(5, 3), torch.rand(5, 3)
     assert torch.equal(objective.data(a, b), nn.functional.mse_loss(a, b))
 
 
 @pytest.mark.usefixtures("without_shape_checks")
-@pytest.mark.parametrize("weight", ["much", None, math.inf, math.nan])
-def test_a_weight_is_a_finite_number(weight):
-    with pytest.raises(ValueError, match="weight: expected a finite number, got"):
+@pytest.mark.parametrize("weight", ["much", None, math.inf, math.nan, -1])
+def test_a_weight_is_a_finite_number_of_at_least_0(weight):
+    with pytest.raises(ValueError, match="weight: expected a finite number of at least 0, got"):
         Sparsity(weight)
 
 
