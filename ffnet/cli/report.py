@@ -24,13 +24,13 @@ def main(argv: Sequence[str]) -> int:
 
 def report_(config: DictConfig) -> None:
     from ffnet.atomic import check_replaceable, replacing
-    from ffnet.cli.sweep import jobs
+    from ffnet.cli.sweep import directory, jobs
     from ffnet.runs import find_runs, report
 
     with reading_input():
         if type(config.max_side) is not int or config.max_side < 1:
             raise ValueError(f"max_side: expected at least 1 pixel, got {config.max_side!r}")
-        folder, output = Path(config.run), Path(config.output)
+        folder, output = directory(config.run), Path(config.output)
         check_replaceable(output)
         runs = find_runs(folder, jobs(folder))
         images: dict[str, Image.Image | None] = {}

@@ -53,6 +53,17 @@ def recorded(folder: Path) -> Sweep | None:
         raise ValueError(f"{record}: damaged record of a sweep") from error
 
 
+def directory(run: Any) -> Path:
+    """The directory that the setting ``run`` of ``table`` and ``report`` names.
+
+    Raises:
+        ValueError: if it is not one path.
+    """
+    if not isinstance(run, str):
+        raise ValueError(f"run: expected a run or sweep directory, got {run}")
+    return Path(run)
+
+
 def _texts(values: Any) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise ValueError("expected a list of overrides")

@@ -18,13 +18,13 @@ def main(argv: Sequence[str]) -> int:
 
 def table(config: DictConfig) -> None:
     from ffnet.atomic import check_replaceable, replacing
-    from ffnet.cli.sweep import jobs
+    from ffnet.cli.sweep import directory, jobs
     from ffnet.runs import FORMATS, arranged, draw, find_runs, tabulate
 
     with reading_input():
         if config.format not in FORMATS:
             raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {config.format!r}")
-        folder = Path(config.run)
+        folder = directory(config.run)
         for output in filter(None, (config.output, config.plot)):
             check_replaceable(Path(output))
         runs = find_runs(folder, jobs(folder))

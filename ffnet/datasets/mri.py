@@ -35,6 +35,9 @@ from ffnet.signals.volume_files import SUFFIXES
 if TYPE_CHECKING:
     from torchmetrics import Metric
 
+# Of magnitudes in a picture of k-space.
+DECADES = 4
+
 
 class MRIDataset(Dataset):
     """Fits an image or a volume to a part of its Fourier samples (k-space) and scores it at pixels or voxels (Tancik et
@@ -186,7 +189,26 @@ class MRIDataset(Dataset):
     @torch.inference_mode()
     def views(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, Float[Tensor, "h w 3"]]:
         """``target``, ``reconstruction``, ``zero_filled`` and ``error`` (absolute, five times as bright); of a volume,
-        three orthogonal slices; of measured k-space, magnitudes of the middle plane."""
+        three orthogonal slices; of measured k-space, magnitudes of the middle plane. ``kspace``: magnitudes of the
+        samples, those of the fit, and of their difference, below one another."""
+        return {**self._images(field, max_side), "kspace": self._kspace(field, max_side)}
+
+    def _kspace(self, field: Callable[[Tensor], Tensor], max_side: int) -> Float[Tensor, "h w 3"]:
+        """The frequency 0 is in the middle; of a volume, the plane of the depth's frequency 0. Black is nothing, or
+        DECADES below the largest sample."""
+        device = self.source.targets.device
+        seen = self.source.batch(torch.arange(self.source.size, device=device))
+        parts = seen.queries.split(self.operator.chunk(len(seen.queries), budget.EVALUATIONS))
+        fitted = torch.cat([self.operator(field, part).float() for part in parts])
+        brightest = seen.targets.norm(dim=-1).amax().clamp(min=1e-12)
+        shown = []
+        for values in (seen.targets, fitted, fitted - seen.targets):
+            magnitude = values.new_zeros(self.grid)
+            magnitude[self.known.to(device)] = values.norm(dim=-1) / brightest
+            shown.append(_shown(torch.fft.fftshift(1 + magnitude.log10() / DECADES), max_side))
+        return torch.cat(shown)
+
+    def _images(self, field: Callable[[Tensor], Tensor], max_side: int) -> dict[str, Float[Tensor, "h w 3"]]:
         device = self.source.targets.device
         if isinstance(self.record, ImageRecord):
             assert self.pixels is not None

@@ -449,6 +449,13 @@ def test_an_image_that_cannot_be_written_is_found_before_it_is_rendered(command,
 
 
 @pytest.mark.parametrize("command_of", ["table", "report"])
+def test_several_directories_of_runs_are_refused(command, tmp_path, command_of):
+    (tmp_path / "b").mkdir()
+    code, _, err = command(command_of, "run=[a,b,c]")
+    assert (code, err) == (2, f"ffnet {command_of}: run: expected a run or sweep directory, got ['a', 'b', 'c']\n")
+
+
+@pytest.mark.parametrize("command_of", ["table", "report"])
 @pytest.mark.sampled(2)
 def test_one_damaged_run_does_not_stop_the_others(command, tmp_path, command_of):
     from tests.runs.folders import write_run

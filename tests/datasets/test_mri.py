@@ -61,7 +61,7 @@ def test_a_crop_of_a_volume_keeps_its_place(tmp_path):
         torch.from_numpy((values[1:5, 1:6, 1:7].astype(np.float32) - low) / (high - low)),
     )
     np.testing.assert_allclose(np.array(dataset.record.affine)[:, 3], (affine @ [1, 1, 1, 1])[:3])
-    assert set(dataset.views(lambda x: x[:, :1], 64)) == {"target", "reconstruction", "zero_filled", "error"}
+    assert set(dataset.views(lambda x: x[:, :1], 64)) == {"target", "reconstruction", "zero_filled", "error", "kspace"}
 
 
 def test_a_plane_of_a_volume_is_an_image(tmp_path):
@@ -87,7 +87,12 @@ def test_measured_samples_are_fitted_by_a_complex_field(tmp_path):
     assert list(evaluate(field, dataset)) == ["kspace/rmse"]
     assert evaluate(field, dataset)["kspace/rmse"] < 1e-6
     np.testing.assert_allclose(dataset.record.reconstruct(field), 30 * image, atol=1e-4)
-    assert set(dataset.views(field, 64)) == {"reconstruction", "zero_filled"}
+    views = dataset.views(field, 64)
+    assert set(views) == {"reconstruction", "zero_filled", "kspace"}
+    measured, fitted, difference = views["kspace"].chunk(3)
+    torch.testing.assert_close(fitted, measured, atol=0.01, rtol=0)
+    assert measured.max() == measured[8, 8, 0] == 1  # the frequency 0
+    assert difference.max() < 0.01 < measured.mean()
 
 
 @pytest.mark.usefixtures("without_shape_checks")
