@@ -151,7 +151,13 @@ def classical(dataset: InverseDataset) -> dict[str, Callable[[], np.ndarray]]:
         kernel = dataset.operator.psf.numpy()
         channels = lambda method: np.stack([method(measured[..., c]) for c in range(measured.shape[-1])], -1)  # noqa: E731
         balances = (1e-5, 1e-4, 1e-3, 1e-2)
-        wiener = lambda b: channels(lambda image: restoration.wiener(image, kernel, b, clip=False))  # noqa: E731
+        border = len(kernel) - 1  # theirs is periodic, which costs 1 to 3 dB at the border of a photograph
+
+        def deconvolved(image: np.ndarray, balance: float) -> np.ndarray:
+            padded = np.pad(image, border, mode="reflect")
+            return restoration.wiener(padded, kernel, balance, clip=False)[border:-border, border:-border]
+
+        wiener = lambda b: channels(lambda image: deconvolved(image, b))  # noqa: E731
         best = max(balances, key=lambda b: psnr(wiener(b), truth))
         return {f"Wiener, balance {best:g}, the best of 4": lambda: wiener(best)}
     return {}
