@@ -184,10 +184,11 @@ def _suggestion(error: ConfigKeyError | ConfigAttributeError) -> str:
             found = sorted(path for path, leaf in names.items() if leaf in close)
     if found:
         return f"; did you mean {' or '.join(found[:3])}?"
-    if having := _options_with(group, name):
-        meant, options = having
-        told = "has it" if meant == name else f"has {group}.{meant}"
-        return f"; {' or '.join(f'{group}={option}' for option in options[:3])} {told}"
+    for place in (group,) if group else ("encoder", "model"):
+        if having := _options_with(place, name):
+            meant, options = having
+            told = "has it" if f"{place}.{meant}" == error.full_key else f"has {place}.{meant}"
+            return f"; {' or '.join(f'{place}={option}' for option in options[:3])} {told}"
     if group == "callbacks":
         return f"; to add a callback, say +{error.full_key}._target_=module.Class"
     adds = OmegaConf.is_dict(node) and "_target_" in node

@@ -20,7 +20,7 @@ MISTAKES = [
     ("fit lr=0.1", "there is no setting lr; did you mean optimizer.lr?"),
     ("fit learning_rate=0.1", "did you mean optimizer.lr?"),
     ("fit optimizer.learning_rate=0.1", "did you mean optimizer.lr?"),
-    ("fit sigma=10", "there is no setting sigma; did you mean encoder.sigma?"),
+    ("fit sigma=10", "there is no setting sigma; encoder=gaussian or encoder=trainable has encoder.sigma"),
     (
         "fit encoder.sigm=10",
         "there is no setting encoder.sigm; encoder=gaussian or encoder=trainable has encoder.sigma",
@@ -57,7 +57,7 @@ MISTAKES = [
     ("fit resume=photo.jpg", "resume: expected a run directory, got photo.jpg"),
     ("fit --epochs 10", "unrecognized arguments: --epochs; see ffnet fit --help"),
     # What users of Lightning type.
-    ("fit trainer.max_steps=abc", "trainer.max_steps: expected an integer of at least 1, got abc"),
+    ("fit trainer.max_steps=abc", "trainer.max_steps: expected an integer of at least 1, or auto, got abc"),
     ("fit trainer.max_epochs=3", "counted in optimizer steps; say trainer.max_steps="),
     ("fit trainer.min_epochs=2", "say trainer.min_steps="),
     ("fit trainer.fast_dev_run=true", "say trainer.max_steps=1"),
