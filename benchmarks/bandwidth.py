@@ -8,7 +8,7 @@ FOLDER holds ``images/div2k_512/train_data``, ``images/text_512/train_data``, ``
 ``ct`` and ``mri``. Every signal has 256x256 pixels; the paper's network is trained on ``[::2, ::2]`` for 500 steps and
 scored on ``[1::2, 1::2]``, at sigmas from 1.4 to 22.6 an octave apart, further where the best is at an end, and half
 octaves next to the best. Regret is the best score of a signal minus that at the sigma chosen, in dB, linear in log
-sigma between those run. What is in ``--output`` is not run again.
+sigma between those run. What is in ``--output`` is not run again. ``--rules`` judges the signals that have all octaves.
 """
 
 import argparse
